@@ -1,0 +1,1 @@
+"""Dispatcher: a message is delivered, held, dropped or given up."""

@@ -1,0 +1,1 @@
+"""Ingest: outside bytes become an event we believe."""

@@ -1,0 +1,1 @@
+"""Insights: events and decisions become numbers, reasons and predictions."""

@@ -1,0 +1,1 @@
+"""The tests: one folder a service, and the suites that cross them."""

@@ -1,0 +1,1 @@
+"""What tests share: real servers, builders with defaults, a clock you wind."""
