@@ -1,1 +1,1 @@
-"""Dispatcher: a message is delivered, held, dropped or given up."""
+"""A message is delivered, held, dropped or given up."""

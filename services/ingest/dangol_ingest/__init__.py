@@ -1,1 +1,1 @@
-"""Ingest: outside bytes become an event we believe."""
+"""Outside bytes become an event we believe."""

@@ -1,1 +1,1 @@
-"""Insights: events and decisions become numbers, reasons and predictions."""
+"""Events and decisions become reasons and numbers."""

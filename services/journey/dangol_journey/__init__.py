@@ -1,1 +1,1 @@
-"""Journey: an event becomes what this person gets next."""
+"""An event becomes what this person gets next."""

@@ -1,0 +1,366 @@
+"""The nouns of journey: a compiled journey, a person, an enrolment, an input, and what advancing gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from dangol.decisions import Decision
+from dangol.events import Event
+from dangol.messages import Address, Cancel, ConsentStatement, Facts, Message
+
+# ── a compiled journey ────────────────────────────────────────────────────────────────────────────
+
+
+class Expression(Protocol):
+    """A compiled CEL expression: pure, projected on the names it mentions."""
+
+    source: str
+    names: frozenset[str]  # the paths it mentions: "event.cart_value", "profile.country"
+
+    def value(self, scope: Mapping[str, Any]) -> Any:
+        """Its value; raises `Missing` (with the path) where a named value is not there or has not the type it needs."""
+        ...
+
+
+class Missing(Exception):
+    """A condition named a value that is not there: not met, with the reason `unknown: PATH`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Receipt(StrEnum):
+    """What a message's fate may be waited for, besides its end."""
+
+    OPENED = "opened"
+    CLICKED = "clicked"
+    DELIVERED = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Hours of the person's day, from `start` up to `end`; `end` before `start` goes over midnight."""
+
+    start: time
+    end: time
+
+
+@dataclass(frozen=True, slots=True)
+class OnEvent:
+    """A way taken when an event comes, from now on."""
+
+    event: str
+    where: Expression | None
+    then: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnReceipt:
+    """A way taken when a step's message is opened, clicked or delivered, also if it is so already."""
+
+    receipt: Receipt
+    step: str
+    then: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A way taken when a condition is met, also if it is so already."""
+
+    condition: Expression
+    then: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A way taken when a span has passed since the step's moment (or since the newest entry event)."""
+
+    span: Expression | timedelta
+    since_latest: bool
+    between: Window | None
+    then: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """A way taken at a moment; `earlier` moves it to before the window instead of to its next opening."""
+
+    moment: Expression
+    shift: timedelta
+    between: Window | None
+    earlier: bool
+    then: str | None
+
+
+Way = OnEvent | OnReceipt | When | After | Until
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Stays until the first of its ways happens."""
+
+    name: str
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Takes the first way that is true; `None` as condition is else."""
+
+    name: str
+    ways: tuple[tuple[Expression | None, str | None], ...]
+    next: str | None  # where none is true
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Asks for a message, and stays until its fate is known."""
+
+    name: str
+    template: str
+    by: tuple[str, ...]
+    within: timedelta | None
+    to: str | None
+    otherwise: str | None  # the first state of `otherwise`; None: as `next`
+    has_otherwise: bool
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """Promises a coupon; its expiry is a rule of its file."""
+
+    name: str
+    pool: str
+    valid_for: timedelta | None
+    expires_at: datetime | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTraits:
+    """Sets traits of the profile: name → expression or a plain value."""
+
+    name: str
+    traits: Mapping[str, Any]  # Expression, or a JSON value
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Asks for a signed call of a gateway, and stays until its fate is known."""
+
+    name: str
+    gateway: str
+    json: Any
+    within: timedelta | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Goes to another state, at most `at_most` times an enrolment."""
+
+    name: str
+    to: str
+    at_most: int
+    next: str | None  # when it went that often
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leaves the journey (`exit:` as a step)."""
+
+    name: str
+    reason: str
+
+
+State = Wait | Branch | Send | Coupon | SetTraits | Webhook | Go | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRule:
+    """Who enters: an event, perhaps with a condition and a key of the enrolment. `again`: None never, 0 always, else a span."""
+
+    event: str
+    where: Expression | None
+    key: Expression | None
+    again: timedelta | None
+    late: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRule:
+    """What ends it early."""
+
+    event: str
+    where: Expression | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What counts as success within a span of the entry; it counts, and does not leave."""
+
+    event: str
+    where: Expression | None
+    within: timedelta | None
+    value: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A journey as the machine walks it: a flat table of named states. `version` is the number that published it."""
+
+    name: str
+    version: int
+    enter: EntryRule
+    exits: tuple[ExitRule, ...]
+    goal: Goal | None
+    holdout: int  # of 10,000
+    priority: int
+    states: Mapping[str, State]
+    first: str | None
+    paused: bool = False
+
+
+class Aggregate(StrEnum):
+    """How a computed trait is computed, over a lifetime."""
+
+    COUNT = "count"
+    SUM = "sum"
+    FIRST = "first"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedTrait:
+    """A trait computed from events: of `event`, where a condition holds, of `value` (a property path)."""
+
+    name: str
+    aggregate: Aggregate
+    event: str
+    value: str | None
+    where: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Everything published in one workspace, compiled, with the indexes that make an event cheap."""
+
+    number: int
+    workspace: str
+    zone: str
+    locale: str
+    journeys: Mapping[str, Journey]
+    versions: Mapping[tuple[str, int], Journey]  # older ones that somebody is inside of
+    entries: Mapping[str, tuple[Journey, ...]]  # by event name
+    traits: Mapping[str, tuple[ComputedTrait, ...]]  # by event name
+    remembered: Mapping[str, frozenset[str]]  # event name → property paths that exits, goals and untils compare
+    consent_traits: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)  # trait → (purpose, channels)
+    fact_traits: frozenset[str] = frozenset()  # traits the dispatcher's rules name
+    aliases: Mapping[str, str] = field(default_factory=dict)  # another name of an event → its name
+
+
+# ── a person ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Sent(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a send or webhook step knows of its message: the step's result (`mail.opened`)."""
+
+    message: str
+    fate: str | None = None
+    channel: str | None = None
+    reason: str | None = None
+    sent_at: datetime | None = None
+    delivered: bool = False
+    opened: bool = False
+    clicked: bool = False
+
+
+class Enrolment(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One person, or one cart of that person, inside one journey. Stored whole as JSON beside its columns."""
+
+    id: str  # named by profile, journey, key and the entering event: a replay makes the same
+    journey: str
+    version: int
+    key: str = ""
+    status: str = "live"  # live | exited | finished | merged
+    state: str | None = None
+    visit: int = 0  # of the present state
+    visits: dict[str, int] = {}
+    entered_at: datetime
+    entry_input: str = ""
+    step_at: datetime  # the moment waits count from
+    due_at: datetime | None = None
+    entry: dict[str, Any] = {}
+    latest: dict[str, Any] = {}
+    latest_at: datetime | None = None
+    seen: list[dict[str, Any]] = []
+    results: dict[str, dict[str, Any]] = {}  # step's name → result (coupon: pool, issue, expires_at)
+    sends: dict[str, Sent] = {}
+    holdout: bool = False
+    goal_until: datetime | None = None
+    converted: bool = False
+    ended_at: datetime | None = None
+    end_reason: str = ""
+
+
+class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """That an event named in an exit, goal or wait happened, with the values they compare; kept for `late`."""
+
+    event: str
+    at: datetime
+    id: str
+    properties: dict[str, Any] = {}
+
+
+class Person(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Everything deciding about one person needs; saved by the store, changed only by PURE code."""
+
+    id: str
+    workspace: str
+    key: str  # the home's log key
+    version: int = 0
+    user_id: str | None = None
+    anonymous_ids: list[str] = []
+    first_key_id: str = ""  # the browser key it was first seen with
+    traits: dict[str, Any] = {}
+    trait_times: dict[str, datetime] = {}  # when a trait was last stated: an older event does not overwrite it
+    computed: dict[str, dict[str, Any]] = {}  # trait → its little state
+    addresses: list[Address] = []
+    zone: str | None = None
+    locale: str | None = None
+    consents: list[ConsentStatement] = []  # newest statement per (purpose, channel)
+    remembered: list[Remembered] = []
+    enrolments: list[Enrolment] = []  # live ones; after `advance` also those that ended in it
+    entered: dict[str, datetime] = {}  # "journey\x1fkey" → last entered, for the pairs the inputs may enter
+    wake_at: datetime | None = None
+    created_at: datetime
+    merged_into: str | None = None
+    erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """The person's earliest moment has come."""
+
+    at: datetime
+
+
+Input = Event | Wake
+
+
+@dataclass(slots=True)
+class Advanced:
+    """What became of a person, and what should happen; in order."""
+
+    person: Person
+    spoken: list[Facts | Message | Cancel] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)  # our own, for the log
+    decisions: list[Decision] = field(default_factory=list)
