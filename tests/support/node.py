@@ -30,7 +30,8 @@ def install() -> Path:
 def _install(files: list[Path], place: Path) -> None:
     for file in files:
         shutil.copy(file, place)
-    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], timeout=600, cwd=place)
+    # not `npm ci`: it refuses the lock where a registry lacks another platform's optional binary
+    run(["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"], timeout=600, cwd=place)
     (place / "installed").touch()
 
 
