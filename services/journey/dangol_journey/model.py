@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
-
 from dangol.decisions import Decision
 from dangol.events import Event
 from dangol.messages import Address, Cancel, ConsentStatement, Facts, Message
@@ -185,7 +184,7 @@ State = Wait | Branch | Send | Coupon | SetTraits | Webhook | Go | Leave
 
 @dataclass(frozen=True, slots=True)
 class EntryRule:
-    """Who enters: an event, perhaps with a condition and a key of the enrolment. `again`: None never, 0 always, else a span."""
+    """Who enters: an event, perhaps with a condition and a key. `again`: None never, 0 always, else a span."""
 
     event: str
     where: Expression | None
@@ -262,7 +261,9 @@ class Definitions:
     entries: Mapping[str, tuple[Journey, ...]]  # by event name
     traits: Mapping[str, tuple[ComputedTrait, ...]]  # by event name
     remembered: Mapping[str, frozenset[str]]  # event name → property paths that exits, goals and untils compare
-    consent_traits: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)  # trait → (purpose, channels)
+    consent_traits: Mapping[str, tuple[str, tuple[str, ...]]] = field(
+        default_factory=dict
+    )  # trait → (purpose, channels)
     fact_traits: frozenset[str] = frozenset()  # traits the dispatcher's rules name
     aliases: Mapping[str, str] = field(default_factory=dict)  # another name of an event → its name
 
@@ -305,7 +306,9 @@ class Enrolment(msgspec.Struct, kw_only=True, omit_defaults=True):
     results: dict[str, dict[str, Any]] = {}  # step's name → result (coupon: pool, issue, expires_at)
     sends: dict[str, Sent] = {}
     holdout: bool = False
-    goal_until: datetime | None = None
+    goal_until: datetime | None = (
+        None  # a goal may still be reached until then, also after the end: load such enrolments too
+    )
     converted: bool = False
     ended_at: datetime | None = None
     end_reason: str = ""
@@ -336,9 +339,10 @@ class Person(msgspec.Struct, kw_only=True, omit_defaults=True):
     addresses: list[Address] = []
     zone: str | None = None
     locale: str | None = None
-    consents: list[ConsentStatement] = []  # newest statement per (purpose, channel)
+    consents: list[ConsentStatement] = []  # newest statement per (purpose, channel): one channel each
+    stated: dict[str, bool] = {}  # what a consent trait or context.consent last said: only a change is a statement
     remembered: list[Remembered] = []
-    enrolments: list[Enrolment] = []  # live ones; after `advance` also those that ended in it
+    enrolments: list[Enrolment] = []  # live ones and open goals; after `advance` also those that ended in it
     entered: dict[str, datetime] = {}  # "journey\x1fkey" → last entered, for the pairs the inputs may enter
     wake_at: datetime | None = None
     created_at: datetime
@@ -348,7 +352,7 @@ class Person(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """The person's earliest moment has come."""
+    """The person's earliest moment has come: whatever is due at `at` or before fires, nothing later."""
 
     at: datetime
 
@@ -364,3 +368,4 @@ class Advanced:
     spoken: list[Facts | Message | Cancel] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)  # our own, for the log
     decisions: list[Decision] = field(default_factory=list)
+    absorbed: Person | None = None  # of `merge`: the profile that was taken over, to be saved as such
