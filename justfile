@@ -1,0 +1,34 @@
+# The everyday commands; `just --list` tells them. `just` comes with the environment: .venv/bin/just
+
+set positional-arguments
+
+# make the environment with everything, and the local hooks
+setup:
+    ./dangol check --collect-only -q
+    .venv/bin/prek install
+
+# run the product on this machine: one process, SQLite
+up *args:
+    ./dangol up "$@"
+
+# run the product with the starter in a folder of its own, and post a first event
+demo:
+    ./dangol init build/demo
+    ./dangol up build/demo --data build/demo-data
+
+# lint, format, types, rooms, tests: what CI runs
+check *args:
+    ./dangol check "$@"
+
+# only the tests, as pytest takes them
+test *args:
+    .venv/bin/python -m pytest "$@"
+
+# measure this machine
+bench *args:
+    ./dangol bench "$@"
+
+# put the code in its form
+fmt:
+    .venv/bin/ruff check --fix .
+    .venv/bin/ruff format .
