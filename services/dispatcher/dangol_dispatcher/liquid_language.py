@@ -1,0 +1,139 @@
+"""The language templates are written in: Liquid, with limits, strict about what is missing, and nothing of the machine within reach."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from liquid import BoundTemplate, Environment
+from liquid.builtin.output import OutputNode
+from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
+from liquid.undefined import StrictDefaultUndefined
+
+from dangol.decisions import Reason
+from dangol_dispatcher.filters import FILTERS
+
+LOOPS = 10_000  # iterations a rendering
+OUTPUT = 256 * 1024  # bytes
+# A template reaches what it is given and no more: no files, no counters shared between renderings, no way round escaping.
+BARRED_TAGS = ("include", "render", "tablerow")
+BARRED_FILTERS = ("safe",)
+
+
+class TemplateProblem(Exception):
+    """A template that cannot be said to this person: `reason` is a `Reason`, `detail` names the variable or the mistake."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+class NotThere(StrictDefaultUndefined):
+    """A value that is not there: false in an `if`, replaced by `default`, and an error where it would be printed."""
+
+    __slots__ = ()
+    allowed_properties: ClassVar[frozenset[str]] = StrictDefaultUndefined.allowed_properties | {
+        "__bool__", "__eq__", "__class__", "__liquid__", "poke"
+    }  # fmt: skip
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, NotThere)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __liquid__(self) -> object:
+        return None
+
+
+class _Limited(Environment):
+    block_nesting_limit = 30
+    context_depth_limit = 30
+    loop_iteration_limit = LOOPS
+    local_namespace_limit = OUTPUT
+    output_stream_limit = OUTPUT
+
+
+def _environment(autoescape: bool) -> Environment:
+    made = _Limited(undefined=NotThere, strict_filters=True, autoescape=autoescape)
+    for name in BARRED_TAGS:
+        made.tags.pop(name, None)
+    for name in BARRED_FILTERS:
+        made.filters.pop(name, None)
+    for name, function in FILTERS.items():
+        made.add_filter(name, function)
+    made.filters = {name: _bounded(name, function) for name, function in made.filters.items()}
+    return made
+
+
+def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same filter, refusing to start on, or to hand on, more than the limits allow."""
+
+    def bounded(value: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, Sequence) and not isinstance(value, str) and len(value) > LOOPS:
+            raise ResourceLimitError("a list is too long for a filter", token=None)
+        if _grows_to(name, value, args) > OUTPUT:
+            raise ResourceLimitError("a filter's result is too long", token=None)
+        result = function(value, *args, **kwargs)
+        if isinstance(result, str) and len(result) > OUTPUT:
+            raise ResourceLimitError("a filter's result is too long", token=None)
+        return result
+
+    for mark in ("with_context", "with_environment"):
+        if getattr(function, mark, False):
+            setattr(bounded, mark, True)
+    return bounded
+
+
+def _grows_to(name: str, value: Any, args: tuple[Any, ...]) -> int:
+    """How long the result of the two filters that multiply can be, at most."""
+    if name == "replace" and len(args) > 1:
+        text, seek, put = str(value), str(args[0]), str(args[1])
+        return (text.count(seek) if seek else len(text) + 1) * len(put) + len(text)
+    if name == "join" and isinstance(value, Sequence) and not isinstance(value, str):
+        between = len(str(args[0])) if args else 1
+        return sum(len(str(item)) + between for item in value)
+    return 0
+
+
+TEXT = _environment(autoescape=False)
+HTML = _environment(autoescape=True)
+
+
+def parse(source: str, *, html: bool = False) -> BoundTemplate:
+    """The compiled template; raises `liquid.exceptions.LiquidError` with its place."""
+    return (HTML if html else TEXT).from_string(source)
+
+
+def say(template: BoundTemplate, values: Mapping[str, Any]) -> str:
+    """The text, with the values put in once and never read again as Liquid; raises `TemplateProblem`."""
+    try:
+        return template.render(**values)
+    except UndefinedError as error:
+        raise TemplateProblem(Reason.MISSING_VALUE, _name_of(error)) from error
+    except LiquidError as error:
+        raise TemplateProblem(Reason.TEMPLATE_ERROR, str(error.message)) from error
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise TemplateProblem(Reason.TEMPLATE_ERROR, str(error) or type(error).__name__) from error
+
+
+def value_of(template: BoundTemplate, values: Mapping[str, Any]) -> Any:
+    """As `say`; but a template that is one `{{ … }}` and nothing else gives the value itself, a number as a number."""
+    nodes = template.nodes
+    if len(nodes) != 1 or not isinstance(nodes[0], OutputNode):
+        return say(template, values)
+    context = template.context_class(template, globals=template.make_globals(dict(values)))
+    try:
+        value = nodes[0].expression.evaluate(context)
+    except UndefinedError as error:
+        raise TemplateProblem(Reason.MISSING_VALUE, _name_of(error)) from error
+    except LiquidError as error:
+        raise TemplateProblem(Reason.TEMPLATE_ERROR, str(error.message)) from error
+    if isinstance(value, NotThere):
+        raise TemplateProblem(Reason.MISSING_VALUE, str(value.msg).removesuffix(" is undefined").strip("'\""))
+    return value
+
+
+def _name_of(error: UndefinedError) -> str:
+    return str(error.message).removesuffix(" is undefined").strip("'\"")
