@@ -3,11 +3,15 @@
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.topics import Topic
+
+if TYPE_CHECKING:
+    from dangol.db import Clock, Db
+    from dangol.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One payload the log has taken. Offsets of a partition rise and may have gaps; `at` is the log's own moment, UTC."""
+    """One payload the log has taken. Offsets of a partition rise, with gaps; `at` is the log's own moment, UTC."""
 
     topic: Topic
     partition: int
@@ -53,6 +57,14 @@ class Reader(Protocol):
         """The oldest offset the log still has, where that is known: a position before it is a gap to be told."""
         ...
 
+    def end_offset(self, partition: int) -> int | None:
+        """The offset the next record will have, where that is known: a position after it is of another log."""
+        ...
+
+    def stuck(self) -> str | None:
+        """Why it stands still although the log is well, in a sentence; None while it does not."""
+        ...
+
     async def close(self) -> None:
         """Leave the group."""
 
@@ -71,7 +83,7 @@ class Stream(Protocol):
         ...
 
     async def append(self, outgoing: Sequence[Outgoing]) -> None:
-        """Return when all of it is durable; raise `Unavailable` within 2 s when that cannot be. Order per key is kept."""
+        """Return when all of it is durable; raise `Unavailable` within 2 s when it can't be. Order per key is kept."""
 
     async def append_within(self, conn: AsyncConnection, outgoing: Sequence[Outgoing]) -> bool:
         """Append as part of an open transaction where log and state are one database; False where they are two."""
@@ -87,3 +99,14 @@ class Stream(Protocol):
 
     async def close(self) -> None:
         """Release what is open; what was appended stays."""
+
+
+async def open_stream(settings: "Settings", db: "Db", clock: "Clock") -> Stream:
+    """The log `settings.log` names: in this database, or on Kafka (whose topics are made if they are missing)."""
+    if settings.log.startswith("kafka"):
+        from dangol.stream_kafka import open_kafka_stream
+
+        return await open_kafka_stream(settings, clock)
+    from dangol.stream_sqlite import open_sqlite_stream
+
+    return await open_sqlite_stream(db, clock)

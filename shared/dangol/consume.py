@@ -1,0 +1,260 @@
+"""A group's place in a topic: read from it, save it with what the records led to, lose it without harm."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dangol import metrics
+from dangol.db import Db, in_transaction
+from dangol.errors import Lost, Unavailable
+from dangol.positions import Held, Move, load_positions, save_positions, take_positions
+from dangol.stream import Record, Stream
+from dangol.topics import Topic
+
+log = structlog.get_logger(__name__)
+RAISES_IN_A_ROW = 5  # of a handler: then the worker stops
+DRAINED_WITHIN = 2.0  # seconds a rebalance waits for the batch in hand
+LEFT_ALONE = 10.0  # seconds a partition another took is left to him, unless a rebalance says otherwise
+BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records in each partition's order, and the moves of the position that saving them is. All held partitions move,
+    if only from where they are to where they are: so even a batch without records cannot be saved by who lost one."""
+
+    records: Sequence[Record]
+    moves: tuple[Move, ...]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where we are in one held partition: `saved` is committed, `moved` will be once the batches in hand are, `read` is
+    what the reader gives next; `waiting_at` is the log's moment of the first unsaved record."""
+
+    epoch: int
+    saved: int
+    moved: int
+    read: int
+    waiting_at: datetime | None = None
+    wrong: str | None = None  # why we do not read on
+
+
+class Subscription:
+    """One member's reading of a topic for a group, its positions kept in our database and fenced by an epoch."""
+
+    def __init__(self, stream: Stream, db: Db, topic: Topic, group: str, member: str) -> None:
+        self._db, self._topic, self._group, self._member = db, topic, group, member
+        self._reader = stream.reader(topic, group, member, self._reassigned)
+        self._assigned: frozenset[int] = frozenset()
+        self._places: dict[int, Place] = {}
+        self._lost: dict[int, float] = {}  # when another turned out to hold what was assigned to us
+        self._taking = asyncio.Lock()
+        self._unsure = False  # a commit's outcome is unknown: read the positions again
+        self._in_hand = 0
+        self._empty_hands = asyncio.Event()
+        self._empty_hands.set()
+
+    async def start(self) -> None:
+        """Join the group."""
+        await self._reader.start()
+
+    async def close(self) -> None:
+        """Leave it. Positions stay."""
+        await self._reader.close()
+        self._places = {}
+
+    def held(self) -> frozenset[int]:
+        """The partitions whose positions are ours."""
+        return frozenset(self._places)
+
+    async def read(self, at_most: int, wait: timedelta) -> Batch:
+        """The next records, at most so many; none after `wait`. Raises `Unavailable` when the log or database can't."""
+        await self._take_missing()
+        if self._unsure:
+            await self._reload()
+        records = await self._reader.read(at_most, wait)
+        try:
+            await self._take_missing()  # a rebalance while we waited: only what we still hold counts
+        except Unavailable:
+            self._unsure = True  # these records must be read again
+            raise
+        return self._batch([record for record in records if self._expected(record)])
+
+    async def save(self, conn: AsyncConnection, batch: Batch) -> None:
+        """The first statement of the batch's transaction. Raises `Lost` if any partition is another's by now."""
+        await save_positions(conn, self._topic, self._group, batch.moves)
+
+    def saved(self, batch: Batch) -> None:
+        """Say that the batch's transaction committed."""
+        self._put_down(batch)
+        for move in batch.moves:
+            place = self._places.get(move.partition)
+            if place and place.epoch == move.epoch:
+                place.saved = max(place.saved, move.to)
+                if place.saved == place.moved:
+                    place.waiting_at = None
+
+    def rewind(self, batch: Batch) -> None:
+        """Say that it rolled back, was `Lost`, or that nobody knows: the database is asked before we read on."""
+        self._put_down(batch)
+        self._unsure = True
+
+    def reached(self, partition: int) -> datetime | None:
+        """A moment such that every record the log took before it was read and saved; None if not known or not ours."""
+        place = self._places.get(partition)
+        if place is None or place.wrong or self._unsure:
+            return None
+        return place.waiting_at or self._reader.reached(partition)
+
+    def stuck(self) -> str | None:
+        """Why a partition stands still though log and database are well; None while none does."""
+        return next((place.wrong for place in self._places.values() if place.wrong), None) or self._reader.stuck()
+
+    async def _reassigned(self, partitions: Collection[int]) -> None:
+        """Called by the reader, before it reads on: finish the batch in hand, then take what is ours now."""
+        try:
+            async with asyncio.timeout(DRAINED_WITHIN):
+                await self._empty_hands.wait()
+        except TimeoutError:
+            log.warning("a rebalance did not wait for the batch in hand", action="batch_overtaken", group=self._group)
+        self._assigned, self._places, self._lost = frozenset(partitions), {}, {}
+        metrics.REBALANCES.labels(self._topic, self._group).inc()
+        try:
+            await self._take_missing()
+        except Unavailable as error:  # `read` takes them before it reads
+            log.warning("positions not taken yet", action="positions_late", group=self._group, error=error.message)
+
+    async def _take_missing(self) -> None:
+        async with self._taking:
+            now = asyncio.get_running_loop().time()
+            lost = {partition for partition, at in self._lost.items() if now < at + LEFT_ALONE}
+            missing = sorted(self._assigned - self._places.keys() - lost)
+            if not missing:
+                return
+            taken = await in_transaction(
+                self._db, lambda conn: take_positions(self._db, conn, self._topic, self._group, self._member, missing)
+            )
+            for held in taken:
+                if held.partition in self._assigned:
+                    self._settle(held)
+        log.info(
+            "partitions taken", action="partitions_taken", topic=self._topic, group=self._group, partitions=missing
+        )
+
+    async def _reload(self) -> None:
+        async with self._db.transaction() as conn:
+            found = await load_positions(conn, self._topic, self._group)
+        self._unsure = False
+        for held in found:
+            place = self._places.get(held.partition)
+            if place and place.epoch == held.epoch:
+                self._settle(held)
+            elif place:
+                del self._places[held.partition]
+                self._lost[held.partition] = asyncio.get_running_loop().time()
+
+    def _settle(self, held: Held) -> None:
+        """Read this partition from its saved position, once that was held against what the log has."""
+        first, end = self._reader.first_offset(held.partition), self._reader.end_offset(held.partition)
+        place = Place(held.epoch, held.position, held.position, held.position)
+        start = held.position
+        if end is not None and held.position > end:
+            place.wrong = f"{self._topic}/{held.partition}: position {held.position} is beyond the log's end {end}"
+            log.error(place.wrong, action="position_beyond_end", group=self._group)
+        elif first is not None and held.position < first:
+            start = place.read = first
+            if held.position:
+                metrics.OFFSET_GAPS.labels(self._topic, self._group).inc(first - held.position)
+                log.error(
+                    "the log no longer has these records",
+                    action="offset_gap",
+                    topic=self._topic,
+                    group=self._group,
+                    partition=held.partition,
+                    position=held.position,
+                    first=first,
+                )
+        self._places[held.partition] = place
+        self._reader.seek(held.partition, start)
+
+    def _expected(self, record: Record) -> bool:
+        place = self._places.get(record.partition)
+        return place is not None and place.wrong is None and record.offset >= place.read
+
+    def _batch(self, records: Sequence[Record]) -> Batch:
+        for record in records:
+            place = self._places[record.partition]
+            place.read = record.offset + 1
+            place.waiting_at = place.waiting_at or record.at
+        moves = tuple(
+            Move(partition, place.moved, place.read, place.epoch)
+            for partition, place in sorted(self._places.items())
+            if not place.wrong
+        )
+        for move in moves:
+            self._places[move.partition].moved = move.to
+        if records:
+            self._in_hand += 1
+            self._empty_hands.clear()
+            metrics.RECORDS_READ.labels(self._topic, self._group).inc(len(records))
+        return Batch(records, moves)
+
+    def _put_down(self, batch: Batch) -> None:
+        if batch.records:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._empty_hands.set()
+
+
+async def run_batches(
+    subscription: Subscription,
+    handle: Callable[[Batch], Awaitable[None]],
+    stop: asyncio.Event,
+    *,
+    at_most: int = 1000,
+    wait: timedelta = timedelta(milliseconds=500),
+) -> None:
+    """Hand each batch with records to `handle`, which saves it in its transaction, until `stop`.
+
+    A batch that is `Lost` is dropped, one that met `Unavailable` is repeated after a pause, and any other raise is
+    too, until it happened `RAISES_IN_A_ROW` times: then it is raised, and the worker is over.
+    """
+    raises = refusals = 0
+    while not stop.is_set():
+        try:
+            await _one_batch(subscription, handle, at_most, wait)
+            raises = refusals = 0
+        except Lost as error:
+            log.warning(error.message, action="batch_lost")
+        except Unavailable as error:
+            log.warning(error.message, action="batch_waits")
+            refusals += 1
+        except Exception:  # the one broad except: a bug must not lose the record, nor spin
+            raises += 1
+            log.exception("a batch raised", action="batch_raised", in_a_row=raises)
+            if raises >= RAISES_IN_A_ROW:
+                raise
+        if raises or refusals:
+            pause = BACK_OFF[min(raises + refusals, len(BACK_OFF)) - 1]
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+
+
+async def _one_batch(
+    subscription: Subscription, handle: Callable[[Batch], Awaitable[None]], at_most: int, wait: timedelta
+) -> None:
+    batch = await subscription.read(at_most, wait)
+    if not batch.records:
+        return
+    try:
+        await handle(batch)
+    except BaseException:
+        subscription.rewind(batch)
+        raise
+    subscription.saved(batch)

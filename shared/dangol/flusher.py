@@ -1,0 +1,78 @@
+"""Lets writers who wait share the work: one write, and one acknowledgement for all of them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from dangol.errors import Unavailable
+from dangol.stream import Outgoing
+
+Write = Callable[[Sequence[Outgoing]], Awaitable[None]]
+
+
+class Flusher:
+    """Writes what is handed in, in its order, one write at a time; what comes meanwhile goes into the next."""
+
+    def __init__(self, write: Write, *, breath: timedelta, deadline: timedelta, at_most: int, room: int) -> None:
+        self._write, self._breath, self._deadline = write, breath.total_seconds(), deadline.total_seconds()
+        self._at_most, self._room = at_most, room
+        self._waiting: deque[tuple[Sequence[Outgoing], asyncio.Future[None]]] = deque()
+        self._count = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def append(self, outgoing: Sequence[Outgoing]) -> None:
+        """Return when it is written; raise `Unavailable` after the deadline, though it may still be written then."""
+        if not outgoing:
+            return
+        if self._count + len(outgoing) > self._room:
+            raise Unavailable("the log is slower than its writers: too much waits for it")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((outgoing, done))
+        self._count += len(outgoing)
+        if self._task is None:
+            self._task = asyncio.create_task(self._flush())
+        try:
+            async with asyncio.timeout(self._deadline):
+                await done
+        except TimeoutError as error:
+            raise Unavailable("the log did not answer in time") from error
+
+    async def close(self) -> None:
+        """Write what still waits."""
+        while self._task:
+            await asyncio.wait([self._task])
+
+    async def _flush(self) -> None:
+        try:
+            await asyncio.sleep(self._breath)
+            while taken := self._take():
+                await self._write_for(taken)
+        finally:
+            self._task = None
+
+    def _take(self) -> list[tuple[Sequence[Outgoing], asyncio.Future[None]]]:
+        """The next writers in the queue's order, without those who gave up."""
+        taken: list[tuple[Sequence[Outgoing], asyncio.Future[None]]] = []
+        size = 0
+        while self._waiting and size < self._at_most:
+            outgoing, done = self._waiting.popleft()
+            self._count -= len(outgoing)
+            if not done.done():
+                taken.append((outgoing, done))
+                size += len(outgoing)
+        return taken
+
+    async def _write_for(self, taken: list[tuple[Sequence[Outgoing], asyncio.Future[None]]]) -> None:
+        try:
+            await self._write([one for outgoing, _ in taken for one in outgoing])
+        except BaseException as error:
+            for _, done in taken:
+                if not done.done():
+                    done.set_exception(error if isinstance(error, Exception) else Unavailable("the log is closing"))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for _, done in taken:
+                if not done.done():
+                    done.set_result(None)

@@ -1,0 +1,84 @@
+"""Where groups are in the log, and who may move them: rows fenced by an epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import case, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from dangol.db import Db
+from dangol.errors import Lost
+from dangol.tables import Position
+from dangol.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A partition as the database has it: the next offset to handle, and the epoch of its holder."""
+
+    partition: int
+    position: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One partition's step from the position that was `seen` to another, under our epoch."""
+
+    partition: int
+    seen: int
+    to: int
+    epoch: int
+
+
+async def take_positions(
+    db: Db, conn: AsyncConnection, topic: Topic, group: str, member: str, partitions: Sequence[int]
+) -> list[Held]:
+    """Make `member` the holder of these partitions (sorted): their epochs rise, so whoever held them can't save."""
+    at = await db.now(conn)
+    rows = [
+        {
+            "group": group,
+            "topic": topic.value,
+            "partition": p,
+            "position": 0,
+            "epoch": 1,
+            "owner": member,
+            "taken_at": at,
+        }
+        for p in partitions
+    ]
+    taking = (
+        db.upsert(Position)
+        .values(rows)
+        .on_conflict_do_update(
+            index_elements=["group", "topic", "partition"],
+            set_={"epoch": Position.epoch + 1, "owner": member, "taken_at": at},
+        )
+        .returning(col(Position.partition), col(Position.position), col(Position.epoch))
+    )
+    return [Held(*row) for row in (await conn.execute(taking)).all()]
+
+
+async def load_positions(conn: AsyncConnection, topic: Topic, group: str) -> list[Held]:
+    """All partitions of this group's reading, whoever holds them."""
+    wanted = select(col(Position.partition), col(Position.position), col(Position.epoch)).where(
+        col(Position.group) == group, col(Position.topic) == topic.value
+    )
+    return [Held(*row) for row in (await conn.execute(wanted)).all()]
+
+
+async def save_positions(conn: AsyncConnection, topic: Topic, group: str, moves: Sequence[Move]) -> None:
+    """Make all the moves, or raise `Lost`: then some partition is another's, or was moved meanwhile."""
+    if not moves:
+        return
+    place = tuple_(col(Position.partition), col(Position.position), col(Position.epoch))
+    moving = (
+        update(Position)
+        .where(col(Position.group) == group, col(Position.topic) == topic.value)
+        .where(place.in_([(move.partition, move.seen, move.epoch) for move in moves]))
+        .values(position=case({move.partition: move.to for move in moves}, value=col(Position.partition)))
+    )
+    if (await conn.execute(moving)).rowcount != len(moves):
+        raise Lost(f"{topic} of {group}: a partition is another's now")
