@@ -11,7 +11,7 @@ setup:
 up *args:
     ./dangol up "$@"
 
-# run the product with the starter in a folder of its own, and post a first event
+# run the product with the starter in a folder of its own
 demo:
     ./dangol init build/demo
     ./dangol up build/demo --data build/demo-data
