@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-import msgspec
-
-from dangol.messages import Message
+from dangol.messages import Address, Message
 
 
 class Mode(StrEnum):
@@ -64,7 +62,77 @@ class Drop:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Not on this channel; the next one may do."""
+
+    reason: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
 Answer = Go | Hold | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the rules say of a message over all its channels, and why channels were passed over on the way."""
+
+    answer: Answer
+    skipped: tuple[tuple[str, Skip], ...] = ()  # (channel, why), in the order of preference
+
+
+# ── what is known when the rules are asked ────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A person as dispatcher knows them: the newest facts."""
+
+    profile: str
+    workspace: str
+    key: str
+    version: int = 0
+    user_id: str | None = None
+    anonymous_ids: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    zone: str | None = None
+    locale: str | None = None
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    merged_into: str | None = None
+    erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What was last stated for one purpose on one consent channel. `night`: may also be reached at night."""
+
+    granted: bool
+    night: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A message that took a slot of the caps: dated by its last attempt, its tags those of that time."""
+
+    message: str
+    at: datetime
+    category: str
+    channel: str
+    journey: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything the rules look at about one person at one moment."""
+
+    recipient: Recipient | None  # None: no facts have come yet
+    consents: Mapping[tuple[str, str], Consent] = field(default_factory=dict)  # (purpose, consent channel)
+    suppressed: frozenset[tuple[str, str]] = frozenset()  # (consent channel, endpoint)
+    recent: tuple[Spent, ...] = ()
+    switches: frozenset[str] = frozenset()  # kill switches that are on: all, channel:sms, journey:x, …
+
 
 # ── the chain: a step that did not happen cannot be recorded ──────────────────────────────────────
 
@@ -119,7 +187,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Surely not taken; may be tried again, not before `after`. `ours`: nothing left this machine (refused, DNS, TLS)."""
+    """Surely not taken; may be tried again, not before `after` (a connection refused, a 4xx of SMTP, a 429)."""
 
     said: str
     after: timedelta | None = None
@@ -158,9 +226,15 @@ class Gateway(Protocol):
         """Release the connections."""
 
 
-class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A message with the person it is for, as the rules and templates need them together."""
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """A message with what the dispatcher has learnt of it: all that the rules ask about one message."""
 
     message: Message
     category: str  # marketing | transactional
+    asked_at: datetime
+    expires_at: datetime
     tags: tuple[str, ...] = ()
+    passed: Mapping[str, str] = field(default_factory=dict)  # channels given up → reason
+    pinned: tuple[str, str] | None = None  # (channel, endpoint) of a delivery nobody knows the fate of
+    counted: bool = False  # it holds a slot already
