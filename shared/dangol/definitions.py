@@ -2,61 +2,25 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy import Update, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from dangol.db import Db, in_transaction
+from dangol.documents import DefinitionSet, Document, Problem
 from dangol.errors import Invalid
 from dangol.tables import Definition, Publication
 
-if TYPE_CHECKING:
-    from dangol.documents import Problem
+__all__ = ["CHECKERS", "DefinitionSet", "Document", "check", "load", "number", "publish"]
+
+__all__ = ["CHECKERS", "DefinitionSet", "Document", "Problem", "check", "load", "number", "publish"]
 
 CHECKERS = ("dangol_journey.check:check", "dangol_dispatcher.check:check")
 LOCK = 0x64616E676F6C  # "dangol": the advisory lock of the set
-
-
-@dataclass(frozen=True)
-class Document:
-    """One published thing. `kind`: workspace events trait segment stage caps coupon gateway template journey test …
-
-    `version` is the number at which this body last changed; `text` is what the author wrote, for places in it.
-    """
-
-    kind: str
-    name: str
-    body: dict[str, Any]
-    file: str = ""
-    version: int = 0
-    text: str = ""
-
-    def at(self, path: Sequence[str | int]) -> tuple[int, int]:
-        """Line and column, from 1, of a place in the body; of its nearest parent where it is not written."""
-        from dangol.documents import place_in
-
-        return place_in(self, tuple(path))
-
-
-@dataclass(frozen=True)
-class DefinitionSet:
-    """All that is published in one workspace at one number."""
-
-    number: int
-    workspace: str
-    documents: tuple[Document, ...]
-
-    def of(self, kind: str) -> tuple[Document, ...]:
-        """The documents of one kind, by name."""
-        return tuple(document for document in self.documents if document.kind == kind)
-
-    def one(self, kind: str, name: str) -> Document | None:
-        """The document of that kind and name."""
-        return next((one for one in self.documents if one.kind == kind and one.name == name), None)
 
 
 async def number(conn: AsyncConnection) -> int:
@@ -111,7 +75,7 @@ async def publish(
     return await in_transaction(db, work)
 
 
-def check(definitions: DefinitionSet) -> "list[Problem]":
+def check(definitions: DefinitionSet) -> list[Problem]:
     """What every service's checker finds in the set. A service that is not installed has nothing to say."""
     problems: list[Problem] = []
     for checker in CHECKERS:
@@ -120,7 +84,7 @@ def check(definitions: DefinitionSet) -> "list[Problem]":
     return problems
 
 
-def _checker(name: str) -> "Callable[[DefinitionSet], list[Problem]] | None":
+def _checker(name: str) -> Callable[[DefinitionSet], list[Problem]] | None:
     module, function = name.split(":")
     try:
         found: Callable[[DefinitionSet], list[Problem]] = getattr(importlib.import_module(module), function)
@@ -154,24 +118,41 @@ async def _replace(
 ) -> int:
     """Close what changed or went, open what changed or came, all at the next number."""
     live = {(document.kind, document.name): document for document in in_force.documents}
-    over = [key for key, document in live.items() if not _same(document, wanted.get(key))]
-    new = [document for key, document in wanted.items() if not _same(document, live.get(key))]
+    for key, document in wanted.items():
+        if (
+            key in live
+            and document.body == live[key].body
+            and replace(document, version=live[key].version) != live[key]
+        ):
+            await _rewrite(conn, in_force.workspace, document)
+    over = [key for key, document in live.items() if key not in wanted or wanted[key].body != document.body]
+    new = [document for key, document in wanted.items() if key not in live or live[key].body != document.body]
     if not over and not new:
         return in_force.number
     at = in_force.number + 1
-    await conn.execute(
-        insert(Publication), {"number": at, "workspace": in_force.workspace, "at": await db.now(conn), "by": by}
-    )
+    publication = {"number": at, "workspace": in_force.workspace, "at": await db.now(conn), "by": by}
+    await conn.execute(insert(Publication), publication)
     for kind, name in over:
-        await conn.execute(
-            update(Definition)
-            .where(col(Definition.workspace) == in_force.workspace, col(Definition.kind) == kind)
-            .where(col(Definition.name) == name, col(Definition.until).is_(None))
-            .values(until=at)
-        )
+        await conn.execute(_live(in_force.workspace, kind, name).values(until=at))
     if new:
         await conn.execute(insert(Definition), [_row(in_force.workspace, replace(one, version=at)) for one in new])
     return at
+
+
+async def _rewrite(conn: AsyncConnection, workspace: str, document: Document) -> None:
+    """The same body, written otherwise: no new version of it."""
+    row = _row(workspace, document)
+    source = {column: row[column] for column in ("file", "text", "line", "files")}
+    await conn.execute(_live(workspace, document.kind, document.name).values(source))
+
+
+def _live(workspace: str, kind: str, name: str) -> Update:
+    return update(Definition).where(
+        col(Definition.workspace) == workspace,
+        col(Definition.kind) == kind,
+        col(Definition.name) == name,
+        col(Definition.until).is_(None),
+    )
 
 
 def _by_name(documents: Sequence[Document]) -> dict[tuple[str, str], Document]:
@@ -184,10 +165,6 @@ def _by_name(documents: Sequence[Document]) -> dict[tuple[str, str], Document]:
     return named
 
 
-def _same(one: Document, other: Document | None) -> bool:
-    return other is not None and (one.body, one.file, one.text) == (other.body, other.file, other.text)
-
-
 def _row(workspace: str, document: Document) -> dict[str, Any]:
     return {
         "workspace": workspace,
@@ -198,9 +175,19 @@ def _row(workspace: str, document: Document) -> dict[str, Any]:
         "file": document.file,
         "body": msgspec.json.encode(document.body).decode(),
         "text": document.text,
+        "line": document.line,
+        "files": msgspec.json.encode(dict(document.files)).decode(),
     }
 
 
 def _document(row: Mapping[Any, Any]) -> Document:
-    body = msgspec.json.decode(row["body"], type=dict[str, Any])
-    return Document(row["kind"], row["name"], body, row["file"], row["version"], row["text"])
+    return Document(
+        kind=row["kind"],
+        name=row["name"],
+        body=msgspec.json.decode(row["body"], type=dict[str, Any]),
+        file=row["file"],
+        version=row["version"],
+        text=row["text"],
+        line=row["line"],
+        files=msgspec.json.decode(row["files"], type=dict[str, str]),
+    )

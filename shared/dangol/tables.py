@@ -30,7 +30,9 @@ class Definition(SQLModel, table=True):
     until: int | None = Field(default=None, sa_type=BigInteger)
     file: str = ""
     body: str = Field(sa_type=Text)  # JSON
-    text: str = Field(default="", sa_type=Text)  # as it was written
+    text: str = Field(default="", sa_type=Text)  # as it was written, from `line` of `file` on
+    line: int = 1
+    files: str = Field(default="{}", sa_type=Text)  # JSON: what it was put together from
 
 
 class Position(SQLModel, table=True):
@@ -81,3 +83,10 @@ class ApiKey(SQLModel, table=True):
     label: str = ""
     created_at: datetime = Field(sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class MovedClock(SQLModel, table=True):
+    """How far the clock of `dangol up` was moved ahead; one row."""
+
+    id: int = Field(primary_key=True)
+    ahead: float  # seconds
