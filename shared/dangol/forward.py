@@ -91,7 +91,10 @@ class Forward:
         self.clock.move_to(moment)
         async with self.db.transaction() as conn:
             await conn.execute(
-                text("INSERT INTO clock (id, ahead) VALUES (1, :ahead) ON CONFLICT (id) DO UPDATE SET ahead = excluded.ahead"),
+                text(
+                    "INSERT INTO movedclock (id, ahead) VALUES (1, :ahead)"
+                    " ON CONFLICT (id) DO UPDATE SET ahead = excluded.ahead"
+                ),
                 {"ahead": self.clock.ahead.total_seconds()},
             )
 
@@ -104,12 +107,14 @@ class Forward:
             busy = [service.name for service in self.services() if not await service.idle(self.clock())]
             quiet = 0 if busy else quiet + 1
             if loop.time() > give_up:
-                raise Unavailable(f"the clock stands at {self.clock():%Y-%m-%d %H:%M:%S}: still busy: {', '.join(busy)}")
+                raise Unavailable(
+                    f"the clock stands at {self.clock():%Y-%m-%d %H:%M:%S}: still busy: {', '.join(busy)}"
+                )
             await asyncio.sleep(BREATH)
 
 
 async def saved_ahead(db: Db) -> timedelta:
     """How far ahead the clock was when the product last ran here."""
     async with db.transaction() as conn:
-        seconds = (await conn.execute(text("SELECT ahead FROM clock WHERE id = 1"))).scalar()
+        seconds = (await conn.execute(text("SELECT ahead FROM movedclock WHERE id = 1"))).scalar()
     return timedelta(seconds=float(seconds or 0))

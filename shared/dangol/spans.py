@@ -14,7 +14,9 @@ def span(text: str) -> timedelta:
     """The span a text says; raises `Invalid` for what is none."""
     written = str(text).strip()
     if not _WHOLE.fullmatch(written):
-        raise Invalid("bad_span", f"{written!r} is not a span of time", hint="write a number and a unit: 90s, 30m, 24h, 7d, 2w")
+        raise Invalid(
+            "bad_span", f"{written!r} is not a span of time", hint="write a number and a unit: 90s, 30m, 24h, 7d, 2w"
+        )
     return timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in _PART.findall(written)))
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from dangol.commands import show
 from dangol.commands.client import answer, product
-from dangol.documents import Document, read_dir
+from dangol.documents import Document, read_dir, to_json
 from dangol.errors import Invalid
 
 
@@ -25,8 +25,7 @@ def apply(directory: Path, *, dry_run: bool) -> None:
 
 def body(documents: list[Document], *, dry_run: bool) -> dict[str, Any]:
     """The request that publishes these documents."""
-    fields = ("kind", "name", "body", "file", "text")
-    return {"documents": [{name: getattr(document, name) for name in fields} for document in documents], "dry_run": dry_run}
+    return {"documents": [to_json(document) for document in documents], "dry_run": dry_run}
 
 
 def told(said: dict[str, Any], *, dry_run: bool) -> str:

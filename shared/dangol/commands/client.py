@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from dangol.errors import Invalid, NotFound, Unauthorized, Unavailable
+from dangol.machine_keys import read_keys
 
 DEFAULT_URL = "http://127.0.0.1:8420"
 
@@ -20,11 +21,7 @@ def product_url() -> str:
 
 def machine_keys(data: Path | None = None) -> dict[str, str]:
     """The keys `dangol up` keeps in DATA/keys, as NAME=value lines; empty where there are none."""
-    path = (data or Path(os.environ.get("DANGOL_DATA", "data"))) / "keys"
-    if not path.is_file():
-        return {}
-    lines = (line.partition("=") for line in path.read_text().splitlines() if "=" in line)
-    return {name.strip(): value.strip() for name, _, value in lines}
+    return read_keys((data or Path(os.environ.get("DANGOL_DATA", "data"))) / "keys")
 
 
 def key(name: str) -> str:

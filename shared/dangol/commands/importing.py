@@ -21,11 +21,23 @@ def run(file: Path, *, backfill: bool) -> int:
     if not file.is_file():
         raise Invalid("no_file", f"{file} is not a file")
     if media is None:
-        raise Invalid("bad_file", f"{file.name} ends with neither .jsonl nor .csv", hint="one JSON event a line, or a CSV with a header")
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), TextColumn("{task.fields[said]}"))
+        raise Invalid(
+            "bad_file",
+            f"{file.name} ends with neither .jsonl nor .csv",
+            hint="one JSON event a line, or a CSV with a header",
+        )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[said]}"),
+    )
     with Progress(*columns, console=show.err) as bar:
         task = bar.add_task(file.name, total=file.stat().st_size, said="")
-        totals = _post(file, media, backfill, lambda size: bar.advance(task, size), lambda said: bar.update(task, said=said))
+        totals = _post(
+            file, media, backfill, lambda size: bar.advance(task, size), lambda said: bar.update(task, said=said)
+        )
     show.out.print(f"{totals['read']} rows read, {totals['accepted']} accepted, {totals['rejected']} rejected")
     if totals["rejected"]:
         show.out.print(f"the rejected rows and their reasons are in {rejects_file(file)}")
@@ -42,7 +54,9 @@ def _post(file: Path, media: str, backfill: bool, moved: Any, said: Any) -> dict
     query = {"backfill": "true"} if backfill else {}
     with product() as client:
         headers = {"Content-Type": media}
-        with client.stream("POST", "/api/import", content=_pieces(file, moved), headers=headers, params=query, timeout=None) as stream:
+        with client.stream(
+            "POST", "/api/import", content=_pieces(file, moved), headers=headers, params=query, timeout=None
+        ) as stream:
             if stream.status_code != 200:
                 stream.read()
                 answer(stream)

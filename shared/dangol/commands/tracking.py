@@ -17,7 +17,9 @@ def track(user: str, event: str, values: list[str], consent: str) -> None:
     calls: list[dict[str, Any]] = []
     if consent:
         channels = [channel.strip() for channel in consent.split(",") if channel.strip()]
-        calls.append(_call(user, "Consent Given", {"purpose": "marketing", "channels": channels, "source": "dangol track"}))
+        calls.append(
+            _call(user, "Consent Given", {"purpose": "marketing", "channels": channels, "source": "dangol track"})
+        )
     calls.append(_call(user, event, properties) | ({"context": {"traits": traits}} if traits else {}))
     with product(secret=False) as client:
         said = answer(client.post("/v1/batch", json={"batch": calls}, auth=(key("DANGOL_WRITE_KEY"), "")))
@@ -37,7 +39,9 @@ def sort_values(values: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     for pair in values:
         name, equals, written = pair.partition("=")
         if not equals or not name:
-            raise Invalid("bad_value", f"{pair!r} is not name=value", hint="write cart_value=42000 email=minji@example.test")
+            raise Invalid(
+                "bad_value", f"{pair!r} is not name=value", hint="write cart_value=42000 email=minji@example.test"
+            )
         if name in KNOWN_TRAITS:
             traits[name] = written
         elif name.startswith("trait."):

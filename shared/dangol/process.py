@@ -1,0 +1,121 @@
+"""One process: opens the house and its services, serves HTTP and works until told to stop, then stops in order."""
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from importlib import import_module
+
+import structlog
+import uvicorn
+from fastapi import APIRouter
+
+from dangol.clock import Clock
+from dangol.db import Db
+from dangol.health import Health
+from dangol.http import make_app
+from dangol.keys import KeyRing
+from dangol.keys_api import keys_router
+from dangol.service import House, Service
+from dangol.settings import Settings
+from dangol.stream import open_stream
+
+ROLES = {
+    "ingest": "dangol_ingest.main",
+    "journey": "dangol_journey.main",
+    "dispatcher": "dangol_dispatcher.main",
+    "insights": "dangol_insights.main",
+}
+GRACE = 20  # seconds that open requests have when we stop
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, db: Db, clock: Clock, inbox_only: Callable[[], bool] = lambda: False, *, embedded: bool
+) -> AsyncIterator[House]:
+    """The log opened over an open database, as what services are handed."""
+    stream = await open_stream(settings, db, clock)
+    try:
+        yield House(settings=settings, db=db, stream=stream, clock=clock, embedded=embedded, inbox_only=inbox_only)
+    finally:
+        await stream.close()
+
+
+@asynccontextmanager
+async def open_services(house: House, names: Sequence[str]) -> AsyncIterator[list[Service]]:
+    """The services of these roles, loaded by name; closed in reverse order."""
+    async with AsyncExitStack() as stack:
+        services: list[Service] = []
+        for name in names:
+            services.append(await stack.enter_async_context(import_module(ROLES[name]).open_service(house)))
+        yield services
+
+
+async def serve(
+    house: House,
+    services: Sequence[Service],
+    listening: socket.socket,
+    routers: Sequence[APIRouter] = (),
+    started: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve and work until SIGTERM, SIGINT or a service's raise; then: not ready, no new requests, services, done."""
+    stop = asyncio.Event()
+    health = Health(services, house.stream, stop)
+    keys = KeyRing(house.db, house.settings, house.clock)
+    own = [keys_router(house.db, keys), health.router]
+    app = make_app(keys, [*own, *routers, *(service.router for service in services)], docs_url=None, redoc_url=None)
+    server = _server(app)
+    _stop_on_signals(stop)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.serve(sockets=[listening]))
+        working = [tasks.create_task(_work(service, stop)) for service in services]
+        tasks.create_task(_announce(server, stop, started))
+        await stop.wait()
+        server.should_exit = True
+        await asyncio.gather(serving, *working)
+
+
+async def _work(service: Service, stop: asyncio.Event) -> None:
+    try:
+        await service.run(stop)
+    except BaseException:
+        log.exception("service ended", action="service_failed", service=service.name)
+        raise
+    finally:
+        stop.set()
+
+
+async def _announce(server: uvicorn.Server, stop: asyncio.Event, started: Callable[[], Awaitable[None]] | None) -> None:
+    while not server.started and not stop.is_set():
+        await asyncio.sleep(0.01)
+    # What was made at start stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    if started and not stop.is_set():
+        await started()
+
+
+def _server(app: object) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=30,
+    )
+    server = uvicorn.Server(config)
+    # Signals are ours: readiness falls before the door is shut.
+    server.capture_signals = nullcontext  # type: ignore[method-assign]
+    return server
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
