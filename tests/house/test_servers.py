@@ -1,14 +1,20 @@
 """The servers the suite brings: real, shared, and one's own to kill."""
 
 import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tests.support import servers
-from tests.support.programs import Unobtainable, first_that_works
-from tests.support.server import Server
+from tests.support import kafka, postgres, servers
+from tests.support.programs import Unobtainable, docker_answers, first_that_works
+from tests.support.server import Launch, Server
 
 
 async def test_a_module_has_a_postgres_database_of_its_own(postgres_url: str) -> None:
@@ -55,6 +61,39 @@ async def test_a_server_of_ones_own_can_be_killed_and_started_again(own: Server)
     await asyncio.to_thread(own.remove)
     assert own.launch.data is not None
     assert not own.launch.data.exists()
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Docker client whose daemon says yes to everything."""
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    docker_answers.cache_clear()
+    yield
+    docker_answers.cache_clear()
+
+
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize("kind", [kafka, postgres])
+def test_in_docker_the_server_is_on_loopback_and_its_data_outlives_a_kill(kind: ModuleType) -> None:
+    launch: Launch = kind._docker()
+    command = " ".join(launch.command)
+    assert f"--name {launch.container} -v {launch.container}:/var/lib/" in command
+    assert f"-p 127.0.0.1:{urlsplit(launch.url).port}:" in command
+
+
+def test_on_ci_a_server_that_cannot_be_had_is_a_failure(tmp_path: Path) -> None:
+    one = f"{__file__}::test_the_broker_makes_no_topic_by_itself"
+    pytest_alone = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", one]
+    bare = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    here = subprocess.run(pytest_alone, env=bare, capture_output=True, text=True, check=False, timeout=120)
+    on_ci = subprocess.run(
+        pytest_alone, env=bare | {"CI": "true"}, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert here.returncode == 0, here.stdout
+    assert "no Apache Kafka" in here.stdout
+    assert on_ci.returncode == 1, on_ci.stdout
 
 
 def test_what_cannot_be_had_says_every_reason() -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
@@ -69,11 +70,12 @@ def _docker() -> Launch:
         raise Unobtainable("no Docker daemon answers")
     image = f"apache/kafka:{VERSION}"
     run(["docker", "pull", "-q", image], timeout=600)
-    port, controller = free_port(), free_port()
-    settings = {**_listeners(port, controller, bind="0.0.0.0"), "log.dirs": "/tmp/kafka-logs", "cluster.id": CLUSTER}
+    port, controller, name = free_port(), free_port(), f"dangol-kafka-{uuid.uuid4().hex[:8]}"
+    logs = "/var/lib/kafka/data"  # the image's own folder: its user may write there
+    settings = {**_listeners(port, controller, bind="0.0.0.0"), "log.dirs": logs, "cluster.id": CLUSTER}
     given = [part for key, value in settings.items() for part in ("-e", f"{_variable(key)}={value}")]
-    command = ("docker", "run", "--rm", "-p", f"127.0.0.1:{port}:{port}", *given, image)
-    return Launch(command, url=_url(port))
+    place = ("--name", name, "-v", f"{name}:{logs}", "-p", f"127.0.0.1:{port}:{port}")
+    return Launch(("docker", "run", "--rm", *place, *given, image), url=_url(port), container=name)
 
 
 def _jars() -> Path:

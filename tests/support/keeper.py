@@ -20,7 +20,8 @@ def keep(kind: Kind, place: Path) -> None:
     """Run the server until it is abandoned, dies or is too old."""
     server = start(kind)
     try:
-        _say(place, {"url": server.url, "keeper": os.getpid(), "server": server.process.pid})
+        data = str(server.launch.data or "")
+        _say(place, {"url": server.url, "keeper": os.getpid(), "server": server.process.pid, "data": data})
         _wait_until_abandoned(server, place)
     finally:
         server.remove()

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import tempfile
+import uuid
 from pathlib import Path
 
 import asyncpg
@@ -74,11 +75,12 @@ def _docker() -> Launch:
     if not docker_answers():
         raise Unobtainable("no Docker daemon answers")
     run(["docker", "pull", "-q", IMAGE], timeout=600)
-    port = free_port()
-    published = ("-p", f"127.0.0.1:{port}:5432", "-e", "POSTGRES_HOST_AUTH_METHOD=trust")
+    port, name = free_port(), f"dangol-postgres-{uuid.uuid4().hex[:8]}"
+    place = ("--name", name, "-v", f"{name}:/var/lib/postgresql/data", "-p", f"127.0.0.1:{port}:5432")
     ours = {key: value for key, value in SETTINGS.items() if key not in ("listen_addresses", "unix_socket_directories")}
-    command = ("docker", "run", "--rm", "--init", *published, IMAGE, *_options(ours))
-    return Launch(command, url=_url(port), stop=signal.SIGINT)
+    trusting = ("-e", "POSTGRES_HOST_AUTH_METHOD=trust")
+    command = ("docker", "run", "--rm", *place, *trusting, IMAGE, *_options(ours))
+    return Launch(command, url=_url(port), stop=signal.SIGINT, container=name)
 
 
 def _programs() -> Path | None:

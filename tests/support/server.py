@@ -27,6 +27,7 @@ class Launch:
     stop: signal.Signals = signal.SIGTERM
     data: Path | None = None  # removed by `remove`
     user: str | None = None  # run as this user; None for ourselves
+    container: str | None = None  # where `command` is Docker's client: the name of its container, and of its volume
 
 
 class Server:
@@ -74,22 +75,32 @@ class Server:
 
     def kill(self) -> None:
         """End it as a power cut would."""
+        self._signal(signal.SIGKILL, "kill")
         self.process.kill()
         self.process.wait()
 
     def pause(self) -> None:
         """Stop it in its tracks, its connections open, until `resume`."""
-        self.process.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP, "pause")
 
     def resume(self) -> None:
         """Let it go on."""
-        self.process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT, "unpause")
 
     def remove(self) -> None:
         """Stop it for good and remove its data."""
         self.stop()
         if self.launch.data:
             shutil.rmtree(self.launch.data, ignore_errors=True)
+        if self.launch.container:
+            subprocess.run(["docker", "volume", "rm", "-f", self.launch.container], capture_output=True, check=False)
+
+    def _signal(self, number: signal.Signals, in_docker: str) -> None:
+        """Signal the server itself: Docker's client passes none of these on."""
+        if self.launch.container:
+            subprocess.run(["docker", in_docker, self.launch.container], capture_output=True, check=False)
+        else:
+            self.process.send_signal(number)
 
     async def _trouble(self) -> Exception | None:
         try:

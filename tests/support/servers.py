@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +68,7 @@ def _url_of(place: Path) -> str | None:
 
 def _keep(kind: Kind, place: Path) -> str:
     """Have a keeper start the server, and wait for what it says."""
+    _end_orphan(place)
     (place / "state.json").unlink(missing_ok=True)
     with (place / "keeper.log").open("w") as log:
         keeper = subprocess.Popen(
@@ -85,6 +88,18 @@ def _keep(kind: Kind, place: Path) -> str:
             break
         time.sleep(0.05)
     raise Unobtainable((place / "keeper.log").read_text().strip().splitlines()[-1])
+
+
+def _end_orphan(place: Path) -> None:
+    """End a server whose keeper was killed, if it is surely that server: its command names its data."""
+    try:
+        said = json.loads((place / "state.json").read_text())
+        command = Path(f"/proc/{said['server']}/cmdline").read_text()
+    except OSError:
+        return
+    if said["data"] and said["data"] in command:
+        os.kill(said["server"], signal.SIGKILL)
+        shutil.rmtree(said["data"], ignore_errors=True)
 
 
 def _lives(pid: int) -> bool:
