@@ -60,4 +60,5 @@ class Banner:
         cart = {"cart_id": f"{user}-1", "cart_value": 42000, "product_name": "무선 청소기"}
         event = {"userId": user, "event": "Product Added", "properties": cart, "context": {"traits": traits}}
         body = json.dumps(event, ensure_ascii=False)
-        return f"curl -u {self.keys['DANGOL_WRITE_KEY']}: {self.address}/v1/track -H 'Content-Type: application/json' -d '{body}'"
+        kind = "-H 'Content-Type: application/json'"
+        return f"curl -u {self.keys['DANGOL_WRITE_KEY']}: {self.address}/v1/track {kind} -d '{body}'"

@@ -47,9 +47,7 @@ def plainly(command: Callable[P, R]) -> Callable[P, R]:
 @app.command()
 @plainly
 def up(
-    directory: Annotated[
-        Path | None, typer.Argument(help="Definitions to apply and watch; by default the starter.")
-    ] = None,
+    directory: Annotated[Path | None, typer.Argument(help="Definitions to apply and watch (default: starter).")] = None,
     port: Annotated[int, typer.Option(help="Port of everything: API, inbox, pages.")] = 8420,
     host: Annotated[str, typer.Option(help="Address to bind; loopback keeps the inbox to this machine.")] = "127.0.0.1",
     data: Annotated[Path, typer.Option(help="Where the database and keys are kept.")] = Path("data"),
@@ -122,11 +120,9 @@ def track(
     event: Annotated[str, typer.Argument(help='The event\'s name: "Signed Up".')],
     values: Annotated[
         list[str] | None,
-        typer.Argument(help="name=value: email, phone, name, locale, timezone and trait.X go to the profile."),
+        typer.Argument(help="name=value; email, phone, name, locale, timezone, trait.X go to the profile."),
     ] = None,
-    consent: Annotated[
-        str, typer.Option(help="Channels the person agrees to be written to: email,sms,push,kakao or all.")
-    ] = "",
+    consent: Annotated[str, typer.Option(help="Channels the person agrees to: email,sms,push,kakao or all.")] = "",
 ) -> None:
     """Post one event."""
     from dangol.commands import tracking

@@ -25,7 +25,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local(request: Request, settings: Settings) -> bool:
-    """Whether a request is this machine's own page's: bound to loopback, asked for by a loopback name (no rebinding)."""
+    """Whether a request is this machine's own page's: bound to loopback, and asked for by a loopback name."""
     if not is_loopback(settings.host) or not is_loopback(request.url.hostname or ""):
         return False
     if request.method in SAFE:

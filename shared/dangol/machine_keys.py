@@ -23,10 +23,8 @@ def keep_keys(data: Path) -> dict[str, str]:
     data.mkdir(parents=True, exist_ok=True)
     path = data / "keys"
     kept = read_keys(path)
-    keys = {
-        name: os.environ.get(name) or kept.get(name) or prefix + secrets.token_urlsafe(24)
-        for name, prefix in NAMES.items()
-    }
+    new = {name: prefix + secrets.token_urlsafe(24) for name, prefix in NAMES.items()}
+    keys = {name: os.environ.get(name) or kept.get(name) or new[name] for name in NAMES}
     if keys != kept:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

@@ -5,12 +5,12 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from importlib import import_module
 
 import structlog
 import uvicorn
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from dangol.clock import Clock
 from dangol.db import Db
@@ -73,8 +73,9 @@ async def serve(
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve(sockets=[listening]))
         working = [tasks.create_task(_work(service, stop)) for service in services]
-        tasks.create_task(_announce(server, stop, started))
+        announcing = tasks.create_task(_announce(server, started))
         await stop.wait()
+        announcing.cancel()
         server.should_exit = True
         await asyncio.gather(serving, *working)
 
@@ -89,19 +90,35 @@ async def _work(service: Service, stop: asyncio.Event) -> None:
         stop.set()
 
 
-async def _announce(server: uvicorn.Server, stop: asyncio.Event, started: Callable[[], Awaitable[None]] | None) -> None:
-    while not server.started and not stop.is_set():
-        await asyncio.sleep(0.01)
+async def _announce(server: "Door", started: Callable[[], Awaitable[None]] | None) -> None:
+    await server.open.wait()
     # What was made at start stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    if started and not stop.is_set():
+    if started:
         await started()
 
 
-def _server(app: object) -> uvicorn.Server:
+class Door(uvicorn.Server):
+    """The HTTP server; `open` is set once it listens. Signals are not its: readiness falls before the door is shut."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.open = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.open.set()
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        """None of them."""
+        return nullcontext()
+
+
+def _server(app: FastAPI) -> Door:
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -109,10 +126,7 @@ def _server(app: object) -> uvicorn.Server:
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=30,
     )
-    server = uvicorn.Server(config)
-    # Signals are ours: readiness falls before the door is shut.
-    server.capture_signals = nullcontext  # type: ignore[method-assign]
-    return server
+    return Door(config)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -10,6 +10,7 @@ from dangol.documents import DefinitionSet, Document, Problem
 from dangol.problems import errors, in_order
 
 DEFAULT = "default"
+SUFFIXES = frozenset({".yaml", ".yml", ".mjml", ".html", ".txt", ".csv", ".liquid"})
 
 
 @dataclass(frozen=True)

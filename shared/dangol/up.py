@@ -1,4 +1,4 @@
-"""`dangol up`: all roles in one process on one port, over one SQLite file, with a folder of definitions applied and watched."""
+"""`dangol up`: all roles in one process, over one SQLite file, with a folder of definitions applied and watched."""
 
 import asyncio
 import os

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def run(file: Path, *, backfill: bool) -> int:
         raise Invalid(
             "bad_file",
             f"{file.name} ends with neither .jsonl nor .csv",
-            hint="one JSON event a line, or a CSV with a header",
+            hint="one JSON event a line, or CSV with a header",
         )
     columns = (
         TextColumn("{task.description}"),
@@ -35,9 +36,7 @@ def run(file: Path, *, backfill: bool) -> int:
     )
     with Progress(*columns, console=show.err) as bar:
         task = bar.add_task(file.name, total=file.stat().st_size, said="")
-        totals = _post(
-            file, media, backfill, lambda size: bar.advance(task, size), lambda said: bar.update(task, said=said)
-        )
+        totals = _post(file, media, backfill, partial(bar.advance, task), lambda said: bar.update(task, said=said))
     show.out.print(f"{totals['read']} rows read, {totals['accepted']} accepted, {totals['rejected']} rejected")
     if totals["rejected"]:
         show.out.print(f"the rejected rows and their reasons are in {rejects_file(file)}")

@@ -39,9 +39,7 @@ def sort_values(values: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     for pair in values:
         name, equals, written = pair.partition("=")
         if not equals or not name:
-            raise Invalid(
-                "bad_value", f"{pair!r} is not name=value", hint="write cart_value=42000 email=minji@example.test"
-            )
+            raise Invalid("bad_value", f"{pair!r} is not name=value", hint="write cart_value=42000 name=민지")
         if name in KNOWN_TRAITS:
             traits[name] = written
         elif name.startswith("trait."):
