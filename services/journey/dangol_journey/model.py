@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from dangol.decisions import Decision
@@ -14,6 +14,7 @@ from dangol.messages import Address, Cancel, ConsentStatement, Facts, Message
 # ── a compiled journey ────────────────────────────────────────────────────────────────────────────
 
 
+@runtime_checkable
 class Expression(Protocol):
     """A compiled CEL expression: pure, projected on the names it mentions."""
 
@@ -369,3 +370,11 @@ class Advanced:
     events: list[Event] = field(default_factory=list)  # our own, for the log
     decisions: list[Decision] = field(default_factory=list)
     absorbed: Person | None = None  # of `merge`: the profile that was taken over, to be saved as such
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """Where an enrolment goes next (None: to the end), and the moment from which its waits count."""
+
+    to: str | None
+    at: datetime

@@ -1,0 +1,111 @@
+"""What events state about consent, and which statement is the newest."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dangol.events import ConsentEvent, Event
+from dangol.messages import ConsentStatement
+
+from dangol_journey.model import Definitions, Person
+
+YES = frozenset({"true", "yes", "y", "1"})
+NO = frozenset({"false", "no", "n", "0"})
+CONTEXT = "context.consent"
+
+
+def statements_in(
+    definitions: Definitions, person: Person, event: Event, name: str, traits: Mapping[str, Any]
+) -> list[ConsentStatement]:
+    """The statements an event makes. A trait or a context that says the same each time states it once."""
+    found = list(_said(event, name))
+    for trait, (purpose, channels) in definitions.consent_traits.items():
+        granted = _answer(traits.get(trait))
+        if granted is not None and _news(person, trait, granted):
+            found.append(_statement(event, purpose, channels, granted, source=f"trait {trait}"))
+    for purpose, granted in _preferences(event.context.get("consent")):
+        if _news(person, f"{CONTEXT} {purpose}", granted):
+            found.append(_statement(event, purpose, ("all",), granted, source=CONTEXT))
+    return found
+
+
+def keep(held: list[ConsentStatement], new: ConsentStatement) -> list[ConsentStatement]:
+    """The newest statement for each purpose and channel; a refusal wins a tie."""
+    for channel in new.channels:
+        one = _of_channel(new, channel)
+        rival = next((old for old in held if (old.purpose, old.channels) == (one.purpose, one.channels)), None)
+        if rival is None or (one.at, not one.granted) >= (rival.at, not rival.granted):
+            held = [old for old in held if old is not rival] + [one]
+    return held
+
+
+def _said(event: Event, name: str) -> Iterable[ConsentStatement]:
+    if name not in (ConsentEvent.GIVEN, ConsentEvent.WITHDRAWN):
+        return
+    says = event.properties
+    given = says.get("channels") or ("all",)
+    channels = tuple(str(channel) for channel in given) if isinstance(given, list | tuple) else (str(given),)
+    night = says.get("night")
+    yield ConsentStatement(
+        purpose=str(says.get("purpose") or "marketing"),
+        channels=channels,
+        granted=name == ConsentEvent.GIVEN,
+        night=night if isinstance(night, bool) else None,
+        wording=str(says.get("wording") or ""),
+        source=str(says.get("source") or name),
+        at=event.at,
+        event_id=event.id,
+        origin=event.origin,
+    )
+
+
+def _statement(
+    event: Event, purpose: str, channels: tuple[str, ...], granted: bool, *, source: str
+) -> ConsentStatement:
+    return ConsentStatement(
+        purpose=purpose,
+        channels=channels or ("all",),
+        granted=granted,
+        source=source,
+        at=event.at,
+        event_id=event.id,
+        origin=event.origin,
+    )
+
+
+def _news(person: Person, who: str, granted: bool) -> bool:
+    """Whether this is not what `who` last said; a stale trait must not take back a withdrawal made elsewhere."""
+    if person.stated.get(who) is granted:
+        return False
+    person.stated[who] = granted
+    return True
+
+
+def _preferences(consent: object) -> Iterable[tuple[str, bool]]:
+    """Segment's consent context: {categoryPreferences: {marketing: true}}; categories are purposes, in lower case."""
+    preferences = consent.get("categoryPreferences") if isinstance(consent, Mapping) else None
+    if not isinstance(preferences, Mapping):
+        return
+    for category, value in sorted(preferences.items()):
+        if isinstance(value, bool):
+            yield str(category).lower(), value
+
+
+def _answer(value: object) -> bool | None:
+    text = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
+    if text in YES:
+        return True
+    return False if text in NO else None
+
+
+def _of_channel(statement: ConsentStatement, channel: str) -> ConsentStatement:
+    return ConsentStatement(
+        purpose=statement.purpose,
+        channels=(channel,),
+        granted=statement.granted,
+        night=statement.night,
+        wording=statement.wording,
+        source=statement.source,
+        at=statement.at,
+        event_id=statement.event_id,
+        origin=statement.origin,
+    )

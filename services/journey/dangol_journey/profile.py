@@ -1,0 +1,99 @@
+"""What an event tells about the person: ids, traits, addresses, zone, locale, consent."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from dangol.events import Event, Kind, person_key
+from dangol.messages import ConsentStatement
+
+from dangol_journey.addresses import TOKEN_TRAITS, addresses_in, believed, place
+from dangol_journey.clockwork import zone_of
+from dangol_journey.consents import keep, statements_in
+from dangol_journey.model import Definitions, Person, Remembered
+from dangol_journey.people import clean_id
+from dangol_journey.traits import MISSING, compute, property_at
+from dangol_journey.turn import Turn, facts_of, tell_facts
+
+MAX_TRAITS = 500
+MAX_ANONYMOUS_IDS = 50
+MAX_REMEMBERED = 200
+REMEMBERED_FOR = timedelta(hours=72)
+ADDRESS_TRAITS = frozenset({"email", "phone", *TOKEN_TRAITS})
+
+
+def learn(turn: Turn, event: Event) -> None:
+    """Bring the person up to date with what the event tells, and say its facts if that changed them."""
+    before = facts_of(turn.definitions, turn.person)
+    stated = stated_traits(event)
+    trusted = believed(turn.person, event)
+    _learn_ids(turn.person, event)
+    _learn_traits(turn.person, event, stated, trusted)
+    for address in addresses_in(event, stated, turn.person.locale or turn.definitions.locale, trusted):
+        turn.person.addresses = place(turn.person.addresses, address)
+    consents = _learn_consents(turn, event, stated) if trusted else ()
+    compute(turn.definitions, turn.person, event, turn.name)
+    _remember(turn.definitions, turn.person, event, turn.name)
+    tell_facts(turn, before, tuple(consents))
+
+
+def stated_traits(event: Event) -> dict[str, Any]:
+    """The traits an event states of its person: a group's are not the person's."""
+    context = event.context.get("traits")
+    beside = dict(context) if isinstance(context, Mapping) else {}
+    return beside | ({} if event.kind is Kind.GROUP else event.traits)
+
+
+def _learn_ids(person: Person, event: Event) -> None:
+    user, anonymous = clean_id(event.user_id), clean_id(event.anonymous_id)
+    if user and person.user_id is None:
+        person.user_id = user
+        person.key = person_key(person.workspace, user, None)
+    if anonymous and anonymous not in person.anonymous_ids:
+        person.anonymous_ids = [*person.anonymous_ids, anonymous][-MAX_ANONYMOUS_IDS:]
+
+
+def _learn_traits(person: Person, event: Event, stated: Mapping[str, Any], trusted: bool) -> None:
+    """Take the traits an older event does not overwrite; zone and locale also from the context."""
+    for name, value in stated.items():
+        if not trusted and name in ADDRESS_TRAITS:
+            continue
+        known = person.trait_times.get(name)
+        if (known is None and len(person.traits) < MAX_TRAITS) or (known is not None and known <= event.at):
+            person.traits[name] = value
+            person.trait_times[name] = event.at
+    zone = person.traits.get("timezone") or event.context.get("timezone")
+    if isinstance(zone, str) and zone_of(zone):
+        person.zone = zone
+    locale = person.traits.get("locale") or event.context.get("locale")
+    if isinstance(locale, str) and 0 < len(locale) <= 35:
+        person.locale = locale
+
+
+def _learn_consents(turn: Turn, event: Event, stated: Mapping[str, Any]) -> list[ConsentStatement]:
+    statements = statements_in(turn.definitions, turn.person, event, turn.name, stated)
+    for statement in statements:
+        turn.person.consents = keep(turn.person.consents, statement)
+    return statements
+
+
+def _remember(definitions: Definitions, person: Person, event: Event, name: str) -> None:
+    """Keep that an event happened which exits, goals and waits name: another key may yet bring an older event."""
+    paths = definitions.remembered.get(name)
+    if paths is None or any(item.id == event.id for item in person.remembered):
+        return
+    properties: dict[str, Any] = {}
+    for path in sorted(paths):
+        value = property_at(event.properties, path.removeprefix("event."))
+        if value is not MISSING:
+            _put(properties, path.removeprefix("event.").split("."), value)
+    one = Remembered(event=name, at=event.at, id=event.id, properties=properties)
+    kept = sorted([*person.remembered, one], key=lambda item: (item.at, item.id))
+    newest = kept[-1].at
+    person.remembered = [item for item in kept if item.at > newest - REMEMBERED_FOR][-MAX_REMEMBERED:]
+
+
+def _put(into: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        into = into.setdefault(name, {})
+    into[path[-1]] = value

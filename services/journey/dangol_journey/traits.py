@@ -1,0 +1,95 @@
+"""Computed traits: a person's aggregates over events, kept as a little state each."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from dangol.events import Event
+
+from dangol_journey.model import Aggregate, ComputedTrait, Definitions, Missing, Person
+
+MISSING = object()
+NUMBERS = (Aggregate.COUNT, Aggregate.SUM)
+
+
+def profile_of(definitions: Definitions, person: Person) -> dict[str, Any]:
+    """The namespace `profile`: traits, computed traits (a count and a sum of nothing is 0), and the known ones."""
+    profile = dict(person.traits)
+    for traits in definitions.traits.values():
+        for trait in traits:
+            if trait.name in person.computed:
+                profile[trait.name] = person.computed[trait.name]["value"]
+            elif trait.aggregate in NUMBERS:
+                profile[trait.name] = 0
+    known = {"user_id": person.user_id, "timezone": person.zone, "locale": person.locale}
+    profile.update({name: value for name, value in known.items() if value is not None})
+    return profile
+
+
+def property_at(properties: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or `MISSING`."""
+    value: Any = properties
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return MISSING
+        value = value[name]
+    return value
+
+
+def compute(definitions: Definitions, person: Person, event: Event, name: str) -> bool:
+    """Bring the traits computed from this event up to date; whether any changed."""
+    changed = False
+    for trait in definitions.traits.get(name, ()):
+        if _counts(definitions, person, event, trait):
+            changed |= _take(person, event, trait)
+    return changed
+
+
+def _counts(definitions: Definitions, person: Person, event: Event, trait: ComputedTrait) -> bool:
+    if trait.where is None:
+        return True
+    scope = {"event": event.properties, "context": event.context, "profile": profile_of(definitions, person)}
+    try:
+        return trait.where.value(scope) is True
+    except Missing:
+        return False
+
+
+def _take(person: Person, event: Event, trait: ComputedTrait) -> bool:
+    before = person.computed.get(trait.name)
+    value = event.at.isoformat() if trait.value is None else property_at(event.properties, trait.value)
+    after = _next(trait.aggregate, before, value, event.at)
+    if after is None or after == before:
+        return False
+    person.computed[trait.name] = after
+    return True
+
+
+def _next(aggregate: Aggregate, before: dict[str, Any] | None, value: Any, at: datetime) -> dict[str, Any] | None:
+    """The state after one more value; None where the value is none of its kind. First and last go by event time."""
+    match aggregate:
+        case Aggregate.COUNT:
+            return {"value": (before["value"] if before else 0) + 1}
+        case Aggregate.SUM:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return None
+            return {"value": (before["value"] if before else 0) + value}
+        case Aggregate.FIRST | Aggregate.LAST:
+            if value is MISSING:
+                return None
+            held = datetime.fromisoformat(before["at"]) if before else None
+            newer = held is None or (at < held if aggregate is Aggregate.FIRST else at >= held)
+            return {"value": value, "at": at.isoformat()} if newer else before
+
+
+def joined(aggregate: Aggregate, one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The state two people's events would have given together."""
+    if one is None or other is None:
+        return one or other
+    match aggregate:
+        case Aggregate.COUNT | Aggregate.SUM:
+            return {"value": one["value"] + other["value"]}
+        case Aggregate.FIRST:
+            return min(one, other, key=lambda state: datetime.fromisoformat(state["at"]))
+        case Aggregate.LAST:
+            return max(one, other, key=lambda state: datetime.fromisoformat(state["at"]))
