@@ -22,6 +22,7 @@ EN_MONTHS = (
 )  # fmt: skip
 EN_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PLACES = {"KRW": 0, "JPY": 0, "VND": 0}  # digits after the point; two unless said here
+PLAIN_MARKS = frozenset("YymdHMSjZz")  # those that are digits or a zone in every language
 SIGNS = {"KRW": "₩", "USD": "$", "EUR": "€", "JPY": "¥", "GBP": "£"}
 
 
@@ -110,7 +111,6 @@ def _written(moment: datetime, form: str, locale: str) -> str:
         "-M": str(moment.minute),
         "%": "%",
     }
-    plain = {"Y": "%Y", "y": "%y", "m": "%m", "d": "%d", "H": "%H", "M": "%M", "S": "%S", "j": "%j", "Z": "%Z", "z": "%z"}
     written, rest = [], form
     while rest:
         before, percent, rest = rest.partition("%")
@@ -118,5 +118,5 @@ def _written(moment: datetime, form: str, locale: str) -> str:
         if percent:
             mark = rest[:2] if rest.startswith("-") else rest[:1]
             rest = rest[len(mark) :]
-            written.append(own[mark] if mark in own else moment.strftime(plain[mark]) if mark in plain else f"%{mark}")
+            written.append(own.get(mark) or (moment.strftime(f"%{mark}") if mark in PLAIN_MARKS else f"%{mark}"))
     return "".join(written)

@@ -1,4 +1,4 @@
-"""HTML for mail: its styles brought in line, its links counted and kept honest, its footer, and what it says as plain text."""
+"""HTML for mail: its styles in line, its links counted and kept honest, its footer, and what it says as plain text."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ def inlined(html: str) -> str:
 
 
 def with_links(html: str, tracked: Callable[[int, str], str] | None) -> tuple[str, list[str]]:
-    """The HTML with each web link replaced by `tracked(n, url)`, and the URLs in that order. Script links lead nowhere."""
+    """The HTML with each web link as `tracked(n, url)`, and the URLs in that order. Script links lead nowhere."""
     urls: list[str] = []
 
     def replaced(found: re.Match[str]) -> str:
@@ -75,7 +75,8 @@ def with_footer(html: str, who: str, refusals: Sequence[Refusal], pixel: str = "
     """The HTML with who speaks and how to refuse at its end, and an opening counter if wanted."""
     lines = [f"<div>{escape(who)}</div>"] if who else []
     lines += [
-        f'<div>{escape(one.before)} <a href="{escape(one.url)}" style="color:#777777">{escape(one.link)}</a>{escape(one.after)}</div>'
+        f'<div>{escape(one.before)} <a href="{escape(one.url)}" style="color:#777777">{escape(one.link)}</a>'
+        f"{escape(one.after)}</div>"
         for one in refusals
     ]
     style = "padding:24px 16px;text-align:center;font:12px/1.7 sans-serif;color:#777777"

@@ -1,4 +1,4 @@
-"""What the law wants said beside an advert: the label before it, who speaks, and how to refuse; added at hand-off, not by the author.
+"""What the law wants said beside an advert: its label, who speaks, how to refuse. We add it, not the author.
 
 Product defaults, not legal advice. Each rule has a name, the date it holds from and where it is written.
 """
@@ -22,9 +22,19 @@ class Rule:
 
 
 RULES = (
-    Rule("ad_label", "kr", "2014-11-29", "정보통신망법 제50조 제4항, 시행령 별표 6: (광고)가 제목(전자우편) 또는 본문의 맨 앞"),
+    Rule(
+        "ad_label",
+        "kr",
+        "2014-11-29",
+        "정보통신망법 제50조 제4항, 시행령 별표 6: (광고)가 제목(전자우편) 또는 본문의 맨 앞",
+    ),
     Rule("ad_sender", "kr", "2014-11-29", "정보통신망법 제50조 제4항: 전송자의 명칭과 연락처"),
-    Rule("ad_refusal", "kr", "2014-11-29", "정보통신망법 제50조 제4항·제6항: 끝에 무료 수신거부 방법, 전자우편은 한글과 영문"),
+    Rule(
+        "ad_refusal",
+        "kr",
+        "2014-11-29",
+        "정보통신망법 제50조 제4항·제6항: 끝에 무료 수신거부 방법, 전자우편은 한글과 영문",
+    ),
     Rule("postal_address", "us", "2004-01-01", "CAN-SPAM, 16 CFR 316: a postal address and a working opt-out"),
     Rule("stop_keyword", "us", "2025-04-11", "47 CFR 64.1200(a)(10): STOP is honoured"),
 )
@@ -49,13 +59,17 @@ class Brand:
     def of(cls, workspace: str, body: Mapping[str, Any]) -> "Brand":
         """From a workspace document's body."""
         sender = body.get("sender") or {}
-        said = {key: str(sender[key]) for key in ("name", "email", "phone", "refuse", "address", "push_refusal") if key in sender}
+        said = {
+            key: str(sender[key])
+            for key in ("name", "email", "phone", "refuse", "address", "push_refusal")
+            if key in sender
+        }
         zone, locale = str(body.get("zone") or "UTC"), str(body.get("locale") or "en")
         return cls(workspace, zone, locale, tuple(body.get("packs") or ()), **said)
 
 
 def labelled(channel: str, parts: Mapping[str, Any], brand: Brand, unsubscribe: str, locale: str) -> dict[str, Any]:
-    """The parts of an advert with what the brand's packs want beside it. Templates stay without it, so it is never said twice."""
+    """The parts of an advert with what the brand's packs want beside it, said once even if the author said it too."""
     said = dict(parts)
     if channel == "email":
         return _mail(said, brand, unsubscribe, locale)
@@ -96,8 +110,18 @@ def _mail(said: dict[str, Any], brand: Brand, unsubscribe: str, locale: str) -> 
 
 def _refusals(brand: Brand, unsubscribe: str, locale: str) -> list[dict[str, str]]:
     """The ways to refuse, each {text, link}: in Korean and in English where Korean law holds."""
-    korean = {"before": "더 이상 받고 싶지 않으시면", "link": "수신거부", "after": "를 눌러 주세요.", "url": unsubscribe}
-    english = {"before": "If you no longer wish to receive these e-mails,", "link": "unsubscribe", "after": ".", "url": unsubscribe}
+    korean = {
+        "before": "더 이상 받고 싶지 않으시면",
+        "link": "수신거부",
+        "after": "를 눌러 주세요.",
+        "url": unsubscribe,
+    }
+    english = {
+        "before": "If you no longer wish to receive these e-mails,",
+        "link": "unsubscribe",
+        "after": ".",
+        "url": unsubscribe,
+    }
     if "kr" in brand.packs:
         return [korean, english]
     return [korean if locale.startswith("ko") else english]

@@ -1,4 +1,4 @@
-"""The language templates are written in: Liquid, with limits, strict about what is missing, and nothing of the machine within reach."""
+"""The language of templates: Liquid with limits, strict about what is missing, nothing of the machine in reach."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -13,13 +13,13 @@ from dangol_dispatcher.filters import FILTERS
 
 LOOPS = 10_000  # iterations a rendering
 OUTPUT = 256 * 1024  # bytes
-# A template reaches what it is given and no more: no files, no counters shared between renderings, no way round escaping.
+# A template reaches what it is given and no more: no files, no way round escaping.
 BARRED_TAGS = ("include", "render", "tablerow")
 BARRED_FILTERS = ("safe",)
 
 
 class TemplateProblem(Exception):
-    """A template that cannot be said to this person: `reason` is a `Reason`, `detail` names the variable or the mistake."""
+    """Cannot be said to this person: `reason` is a `Reason`, `detail` names the variable or the mistake."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

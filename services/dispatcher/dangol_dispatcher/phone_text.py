@@ -8,9 +8,11 @@ LENGTHS = {"alimtalk": 1000, "brand_message": 1300}  # characters, after the var
 
 
 def carried(channel: str, text: str) -> str:
-    """The text, if the channel can carry it whole; otherwise `TemplateProblem` says by how much it is over, or what it cannot carry."""
+    """The text, if the channel carries it whole; else `TemplateProblem` says by how much it is over."""
     if channel in LENGTHS and len(text) > LENGTHS[channel]:
-        raise TemplateProblem(Reason.TEMPLATE_ERROR, f"too_long: {len(text)} characters, {channel} takes {LENGTHS[channel]}")
+        raise TemplateProblem(
+            Reason.TEMPLATE_ERROR, f"too_long: {len(text)} characters, {channel} takes {LENGTHS[channel]}"
+        )
     if channel in LIMITS:
         size = bytes_of(text)
         if size > LIMITS[channel]:

@@ -6,6 +6,7 @@ from sqlalchemy import Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from dangol.db import UtcDateTime
+from dangol_dispatcher import edge_tables as edge_tables
 
 OPEN = "status IN ('asked', 'held', 'claimed', 'retrying')"
 FREE = "state = 'free'"

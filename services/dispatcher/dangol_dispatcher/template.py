@@ -1,4 +1,4 @@
-"""Rendering: a message, its template and the person become the very bytes a gateway is given. Pure: the same in, the same out."""
+"""Rendering: a message, its template and the person become the very bytes a gateway is given. Same in, same out."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -116,9 +116,13 @@ def _email(
     who = parts.pop("footer", "")
     html, text, urls = _bodies(parts, who, refusals, links)
     brand = templates.brand
-    sender = parts.get("from") or templates.senders.get("email") or (f"{brand.name} <{brand.email}>" if brand.email else "")
+    sender = (
+        parts.get("from") or templates.senders.get("email") or (f"{brand.name} <{brand.email}>" if brand.email else "")
+    )
     if not sender:
-        raise TemplateProblem(Reason.TEMPLATE_ERROR, "no sender: give workspace.yaml sender.email, or the gateway a `from`")
+        raise TemplateProblem(
+            Reason.TEMPLATE_ERROR, "no sender: give workspace.yaml sender.email, or the gateway a `from`"
+        )
     mail = Mail(
         delivery=delivery_key(message.id, "email", reader.endpoint),
         to=reader.endpoint,

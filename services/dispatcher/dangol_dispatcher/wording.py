@@ -38,7 +38,11 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 DEFAULT_REQUIRED = ("text",)
 MARKUP = {("email", "html"), ("email", "mjml")}  # where values are escaped
-VERBATIM = {("alimtalk", "text"), ("alimtalk", "code"), ("alimtalk", "buttons")}  # approved wording: filled, never Liquid
+VERBATIM = {
+    ("alimtalk", "text"),
+    ("alimtalk", "code"),
+    ("alimtalk", "buttons"),
+}  # approved wording: filled, never Liquid
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Templates:
 
 
 def compile_templates(definitions: "DefinitionSet") -> Templates:
-    """Everything rendering needs of one workspace's definitions. Never raises: a template that cannot be read says so when used."""
+    """What rendering needs of a workspace. Never raises: a template that cannot be read says so when used."""
     workspace = next(iter(definitions.of("workspace")), None)
     senders: dict[str, str] = {}
     for gateway in definitions.of("gateway"):

@@ -1,0 +1,198 @@
+"""SMTP: one mail a delivery over kept connections, and an exact knowledge of when a mail may have been taken."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import aiosmtplib
+from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPResponseException
+
+from dangol.errors import Invalid
+from dangol_dispatcher.egress import CheckedResolver
+from dangol_dispatcher.mail import named_address
+from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Later, Outcome, Rejected
+from dangol_dispatcher.smtp_replies import outcome_of
+from dangol_dispatcher.targets import Refused, Targets
+
+# RFC 5321 4.5.3.2: a shorter wait for the final reply makes duplicates.
+FINAL_REPLY = 600.0
+COMMANDS = 60.0  # to connect and greet, and for MAIL, RCPT and DATA together
+_DOT = re.compile(rb"(?m)^\.")
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where the mail server is. `tls`: `implicit` (smtps), `opportunistic`, `required` or `no`."""
+
+    host: str
+    port: int
+    tls: str = "opportunistic"
+    user: str = ""
+    password: str = ""
+
+    @classmethod
+    def of(cls, url: str, password: str = "") -> "MailServer":
+        """From `smtp://user@host:587?tls=required` or `smtps://host`; raises `Invalid`."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise Invalid("bad_url", "a mail server's URL is smtp://host:port or smtps://host:port", where="url")
+        implicit = parts.scheme == "smtps"
+        tls = "implicit" if implicit else parse_qs(parts.query).get("tls", ["opportunistic"])[0]
+        if tls not in ("implicit", "opportunistic", "required", "no"):
+            raise Invalid("bad_url", "tls is required, opportunistic or no", where="url")
+        return cls(
+            parts.hostname, parts.port or (465 if implicit else 587), tls, unquote(parts.username or ""), password
+        )
+
+
+class SmtpGateway:
+    """A mail server. It knows no key: a mail whose final reply was lost is ambiguous, and only that one."""
+
+    key_window: timedelta | None = None
+    batch = 1
+
+    def __init__(
+        self,
+        name: str,
+        server: MailServer,
+        targets: Targets,
+        *,
+        sender: str = "",
+        concurrency: int = 8,
+        final_reply: float = FINAL_REPLY,
+        commands: float = COMMANDS,
+    ) -> None:
+        self.name, self.channel, self.concurrency = name, "email", concurrency
+        self.deadline = timedelta(seconds=final_reply + 2 * commands)
+        self._server, self._targets, self._sender = server, targets, sender
+        self._final_reply, self._commands = final_reply, commands
+        self._idle: list[aiosmtplib.SMTP] = []
+        self._turns = asyncio.Semaphore(concurrency)
+
+    async def send_many(self, claimed: Sequence[Claimed]) -> Sequence[Outcome]:
+        """Each on a connection of its own."""
+        return await asyncio.gather(*(self._send(one) for one in claimed))
+
+    async def close(self) -> None:
+        """Say goodbye on the kept connections."""
+        for client in self._idle:
+            with suppress(SMTPException, OSError):
+                await client.quit(timeout=2)
+            client.close()
+        self._idle.clear()
+
+    async def _send(self, one: Claimed) -> Outcome:
+        async with self._turns:
+            kept = bool(self._idle)
+            outcome = await self._try(one, self._idle.pop() if kept else None)
+            # A kept connection the server had closed meanwhile says nothing about the mail: once more on a new one.
+            return await self._try(one, None) if kept and isinstance(outcome, _Stale) else outcome
+
+    async def _try(self, one: Claimed, client: aiosmtplib.SMTP | None) -> Outcome:
+        try:
+            async with asyncio.timeout(self._commands):
+                client = client or await self._connect()
+                refused = await self._offer(client, one)
+        except SMTPAuthenticationError as error:
+            return self._dropped(client, Rejected(f"{error.code} {error.message}"[:500], credentials=error.code >= 500))
+        except SMTPResponseException as error:
+            return self._dropped(client, outcome_of(error.code, error.message))
+        except Refused as error:
+            return Rejected(f"not called: {error}")
+        except (SMTPException, OSError, TimeoutError) as error:
+            return self._dropped(client, _Stale(f"not taken: {error or type(error).__name__}"))
+        if refused is not None:
+            return await self._after_refusal(client, refused)
+        return await self._hand_over(client, one.content.raw)
+
+    async def _offer(self, client: aiosmtplib.SMTP, one: Claimed) -> Outcome | None:
+        """MAIL, RCPT, DATA; None when the server waits for the mail. Nothing is taken yet, whatever goes wrong here."""
+        sender = named_address(self._sender or str(one.content.parts["from"]))[1]
+        options = [] if sender.isascii() and one.content.endpoint.isascii() else ["SMTPUTF8"]
+        encoding = "utf-8" if options else "ascii"
+        if options and not client.supports_extension("smtputf8"):
+            return Rejected("the mail server takes no addresses beyond ASCII (SMTPUTF8)")
+        await client.mail(sender, options=options, encoding=encoding)
+        try:
+            await client.rcpt(one.content.endpoint, encoding=encoding)
+        except SMTPResponseException as error:
+            return outcome_of(error.code, error.message, recipient=True)
+        code, text = await client.execute_command(b"DATA")
+        return None if code == 354 else outcome_of(code, text)
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, raw: bytes) -> Outcome:
+        """The mail and its final dot: from here on a lost reply is ambiguous."""
+        protocol = client.protocol
+        assert protocol is not None
+        ending = b".\r\n" if raw.endswith(b"\r\n") else b"\r\n.\r\n"
+        try:
+            protocol.write(_DOT.sub(b"..", raw) + ending)
+            code, text = await protocol.read_response(timeout=self._final_reply)
+        except (SMTPException, OSError, TimeoutError) as error:
+            return self._dropped(client, Ambiguous(f"no final reply: {error or type(error).__name__}"))
+        if code != 250:
+            return await self._after_refusal(client, outcome_of(code, text))
+        self._idle.append(client)
+        return Accepted(_queue_id(text), f"{code} {text}"[:500])
+
+    async def _after_refusal(self, client: aiosmtplib.SMTP, outcome: Outcome) -> Outcome:
+        """The connection is kept for the next mail, unless the server said it is closing (421)."""
+        if isinstance(outcome, Later | Rejected) and outcome.said.startswith("421"):
+            return self._dropped(client, outcome)
+        try:
+            await client.rset(timeout=5)
+            self._idle.append(client)
+        except (SMTPException, OSError, TimeoutError):
+            client.close()
+        return outcome
+
+    def _dropped(self, client: aiosmtplib.SMTP | None, outcome: Outcome) -> Outcome:
+        if client is not None:
+            client.close()
+        return outcome
+
+    async def _connect(self) -> aiosmtplib.SMTP:
+        server = self._server
+        start = {"opportunistic": None, "required": True}.get(server.tls, False)
+        client = aiosmtplib.SMTP(
+            hostname=server.host,
+            sock=await self._socket(),
+            use_tls=server.tls == "implicit",
+            start_tls=start,
+            username=server.user or None,
+            password=server.password or None,
+            local_hostname=socket.gethostname().encode("ascii", "replace").decode() or "localhost",
+            timeout=self._commands,
+        )
+        await client.connect()
+        return client
+
+    async def _socket(self) -> socket.socket:
+        """A socket to a checked address; the name stays for TLS."""
+        found = await CheckedResolver(self._targets).resolve(self._server.host, self._server.port)
+        trouble: OSError = Refused(f"{self._server.host} has no address we call")
+        for one in found:
+            opened = socket.socket(one["family"], socket.SOCK_STREAM)
+            opened.setblocking(False)
+            try:
+                await asyncio.get_running_loop().sock_connect(opened, (one["host"], one["port"]))
+            except OSError as error:
+                opened.close()
+                trouble = error
+            else:
+                return opened
+        raise trouble
+
+
+class _Stale(Later):
+    """Surely not taken, and perhaps only because the connection was an old one."""
+
+
+def _queue_id(text: str) -> str:
+    found = re.search(r"queued as (\S+)|\bid=(\S+)", text)
+    return next((group for group in found.groups() if group), "") if found else ""
