@@ -33,6 +33,8 @@ class Settings:
     public_url: str = ""  # under which people's browsers and gateways reach us
     egress_proxy: str = ""
     allow_private_targets: tuple[str, ...] = ()  # CIDRs
+    ingest_rate: int = 100_000  # events a second of one workspace that one ingest process admits; 0: all
+    analytics_js: str = ""  # a file: Segment's standalone.js, to be served to pages
     host: str = "127.0.0.1"
     port: int = 8420
     metrics_port: int = 9420

@@ -4,6 +4,7 @@ import gzip
 import time
 
 import pytest
+
 from dangol.errors import Invalid, TooLarge
 from dangol_ingest import body
 from dangol_ingest.model import MAX_BODY

@@ -7,10 +7,10 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
+
 from dangol.errors import Invalid
 from dangol.events import CALL_NAMES, Event, Fate, Kind, Origin
 from dangol.names import named
-
 from dangol_ingest import times
 from dangol_ingest.model import MAX_ID, Arrival, Believed, Call, Posted, Reject, Unreadable, rejected
 

@@ -3,7 +3,6 @@
 import zlib
 
 from dangol.errors import TooLarge
-
 from dangol_ingest.model import MAX_BODY, Unreadable
 
 GZIP = b"\x1f\x8b"

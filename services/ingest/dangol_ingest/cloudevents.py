@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+
 from dangol.errors import Invalid, TooLarge
 from dangol.events import Kind
 from dangol.names import named
-
 from dangol_ingest import text
 from dangol_ingest.model import MAX_EVENT, MAX_ID, MAX_ITEMS, Call, Posted, Reject, Unreadable, rejected
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+
 from dangol.errors import Invalid
 from dangol.events import Event, Kind, Origin
 

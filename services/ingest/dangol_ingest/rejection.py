@@ -8,7 +8,6 @@ from dangol.events import Event, key_of, person_key
 from dangol.names import named
 from dangol.stream import Outgoing
 from dangol.topics import Topic
-
 from dangol_ingest.model import Arrival, Believed, Reject
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+
 from dangol.errors import Invalid, TooLarge
 from dangol.events import Kind
-
 from dangol_ingest import text
 from dangol_ingest.model import MAX_EVENT, MAX_ITEMS, Call, Posted, Reject, Unreadable, rejected
 

@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 import msgspec
-from dangol.errors import Invalid
 
+from dangol.errors import Invalid
 from dangol_ingest.model import MAX_DEPTH, Unreadable
 
 _SUSPECT = re.compile(rb"null|\\u0000|[0-9]{19}")

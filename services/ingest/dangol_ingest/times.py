@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dangol.errors import Invalid
-
 from dangol_ingest.model import MAX_CORRECTION
 
 _MILLISECONDS_FROM = 100_000_000_000  # larger epochs are in milliseconds, smaller in seconds (until the year 5138)
