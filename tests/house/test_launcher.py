@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(place: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("VIRTUAL_ENV", "PYTEST"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("VIRTUAL_ENV", "PYTEST", "DANGOL_"))}
     return subprocess.run(
         [place / "dangol", *arguments],
         env={**kept, **environment},
