@@ -78,6 +78,7 @@ class Subscription:
         await self._take_missing()
         if self._unsure:
             await self._reload()
+        await self._reader.show({partition: place.saved for partition, place in self._places.items()})
         records = await self._reader.read(at_most, wait)
         try:
             await self._take_missing()  # a rebalance while we waited: only what we still hold counts

@@ -1,6 +1,6 @@
 """The port to the durable log: append, and read by partition from a position we keep ourselves."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -65,6 +65,9 @@ class Reader(Protocol):
         """Why it stands still although the log is well, in a sentence; None while it does not."""
         ...
 
+    async def show(self, positions: Mapping[int, int]) -> None:
+        """Let whoever watches the log see how far we have saved; a display and nothing more."""
+
     async def close(self) -> None:
         """Leave the group."""
 
@@ -106,7 +109,7 @@ async def open_stream(settings: "Settings", db: "Db", clock: "Clock") -> Stream:
     if settings.log.startswith("kafka"):
         from dangol.stream_kafka import open_kafka_stream
 
-        return await open_kafka_stream(settings, clock)
+        return await open_kafka_stream(settings, db, clock)
     from dangol.stream_sqlite import open_sqlite_stream
 
     return await open_sqlite_stream(db, clock)

@@ -1,7 +1,7 @@
 """The log as a table of records in SQLite: one partition a topic, one commit for all who wait."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -140,17 +140,17 @@ class SqliteReader:
 
     async def read(self, at_most: int, wait: timedelta) -> Sequence[Record]:
         """See the port."""
-        if not self._anything():
-            landed = self._stream._landed[self._topic]
-            with suppress(TimeoutError):
-                await asyncio.wait_for(landed.wait(), wait.total_seconds())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait.total_seconds()):
+                while not self._anything():
+                    await self._stream._landed[self._topic].wait()
         if self._next is None or not self._anything():
             return []
         return await self._read_from(self._next, at_most)
 
     def seek(self, partition: int, position: int) -> None:
         """See the port."""
-        self._next, self._last_at = position, None
+        self._next, self._last_at = max(position, 1), None
 
     def reached(self, partition: int) -> datetime | None:
         """See the port. What is being written now carries a moment after its transaction began."""
@@ -171,6 +171,9 @@ class SqliteReader:
     def stuck(self) -> str | None:
         """Never: there is no one to wait for but the database."""
         return None
+
+    async def show(self, positions: Mapping[int, int]) -> None:
+        """The positions are in the same database: there is nobody else to show them to."""
 
     async def close(self) -> None:
         """See the port."""

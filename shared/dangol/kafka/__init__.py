@@ -1,0 +1,1 @@
+"""The log on Apache Kafka: the only rooms that know aiokafka."""

@@ -1,0 +1,262 @@
+"""Reads from the brokers as a member of a group, from positions it is told; notices when it stands still."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, IllegalStateError, KafkaError
+
+from dangol import metrics
+from dangol.errors import Unavailable
+from dangol.kafka.connection import CONSUMER, Connection
+from dangol.kafka.progress import Progress, moment_of
+from dangol.stream import Reassigned, Record
+from dangol.topics import Topic
+
+log = structlog.get_logger(__name__)
+STARTS_WITHIN = 30.0  # seconds; a group waits for its members
+CLOSES_WITHIN = 5.0
+STANDS_STILL = 30.0  # seconds without an answer, or with records that do not come: make another consumer
+ASKED_EVERY = 10.0  # seconds between two reads, else the worker is busy with something else
+STUCK = 60.0  # … and then say so
+SHOWN_EVERY = 5.0  # seconds; the broker's offsets are a display of our lag
+SKIPPED_AFTER = 3  # times a record could not be fetched
+
+
+class KafkaReader:
+    """A consumer of one topic. Its own idea of the offsets is what counts, never the group's committed ones."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        topic: Topic,
+        names: tuple[str, str, str],
+        reassigned: Reassigned,
+        log_is_well: Callable[[], bool],
+    ) -> None:
+        """`names`: of the topic on the brokers, of the group there, of this member."""
+        self._connection, self._topic, self._names = connection, topic, names
+        self._reassigned, self._log_is_well = reassigned, log_is_well
+        self._consumer: Any = None
+        self._held: dict[int, Progress] = {}
+        self._moved_at = self._asked_at = self._shown_at = 0.0
+        self._unfetchable = 0
+
+    async def start(self) -> None:
+        """See the port."""
+        topic, group, member = self._names
+        consumer = AIOKafkaConsumer(
+            group_id=group, group_instance_id=member, client_id=member, **self._connection.arguments(), **CONSUMER
+        )
+        consumer.subscribe([topic], listener=_Listener(self))
+        self._consumer, self._moved_at = consumer, _now()
+        try:
+            async with asyncio.timeout(STARTS_WITHIN):
+                await consumer.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self._discard()
+            raise Unavailable(f"the group {group} cannot be joined: {error or 'no answer in time'}") from error
+
+    async def read(self, at_most: int, wait: timedelta) -> Sequence[Record]:
+        """See the port."""
+        if self._asked_at < _now() - ASKED_EVERY:  # nobody asked for a while: it did not stand still, it waited
+            self._moved_at = _now()
+        self._asked_at = _now()
+        if self._consumer is None or self._stands_still(STANDS_STILL):
+            await self._renew()
+        try:
+            found = await self._consumer.getmany(timeout_ms=int(wait.total_seconds() * 1000), max_records=at_most)
+        except CorruptRecordException as error:
+            await self._pass_over(error)
+            return []
+        except (KafkaError, ConsumerStoppedError, OSError) as error:
+            await self._discard()
+            raise Unavailable(f"the log cannot be read: {error!r}") from error
+        self._note_answers()
+        records = [record for place, ones in found.items() for record in self._records(place.partition, ones)]
+        if records:
+            self._moved_at, self._unfetchable = _now(), 0
+        return records
+
+    def seek(self, partition: int, position: int) -> None:
+        """See the port."""
+        before = self._held.get(partition, Progress(0))
+        self._held[partition] = Progress(position, before.first, before.end)
+        with suppress(IllegalStateError):  # taken away again meanwhile: the next listener's call is on its way
+            self._consumer.seek(self._place(partition), position)
+
+    def reached(self, partition: int) -> datetime | None:
+        """See the port. It follows the worker's clock by some 50 ms while the partition is read to its end."""
+        self._note_answers()
+        progress = self._held.get(partition)
+        return progress.reached() if progress else None
+
+    def first_offset(self, partition: int) -> int | None:
+        """See the port."""
+        progress = self._held.get(partition)
+        return progress.first if progress else None
+
+    def end_offset(self, partition: int) -> int | None:
+        """See the port."""
+        progress = self._held.get(partition)
+        return progress.end if progress else None
+
+    def stuck(self) -> str | None:
+        """See the port."""
+        wrong = next((one.wrong for one in self._held.values() if one.wrong), None)
+        if wrong:
+            return wrong
+        if self._log_is_well() and self._stands_still(STUCK):
+            return f"the reader of {self._names[0]} in {self._names[1]} gets nothing from a log that is well"
+        return None
+
+    async def show(self, positions: Mapping[int, int]) -> None:
+        """Commit them to the broker, for whoever displays our lag; failures do not matter."""
+        if self._consumer is None or _now() < self._shown_at + SHOWN_EVERY:
+            return
+        self._shown_at = _now()
+        for partition, progress in self._held.items():
+            lag = (progress.highwater or 0) - positions.get(partition, progress.next)
+            metrics.LAG.labels(self._topic, self._names[1], str(partition)).set(max(0, lag))
+        with suppress(KafkaError, IllegalStateError, TimeoutError):
+            async with asyncio.timeout(1):
+                await self._consumer.commit({self._place(p): position for p, position in positions.items()})
+
+    async def close(self) -> None:
+        """See the port. The group keeps the partitions for this member's name for a while."""
+        await self._discard()
+
+    # called by the listener
+
+    async def revoked(self) -> None:
+        """The group is about to share the partitions out anew."""
+        await self._reassigned([])
+        self._held = {}
+
+    async def assigned(self, places: Collection[TopicPartition]) -> None:
+        """These are ours now: learn how far the log goes, then let the positions be taken."""
+        first: Mapping[TopicPartition, int] = {}
+        end: Mapping[TopicPartition, int] = {}
+        if places:
+            with suppress(KafkaError):  # unknown then; what is read tells
+                first = await self._consumer.beginning_offsets(places)
+                end = await self._consumer.end_offsets(places)
+        self._held = {place.partition: Progress(0, first.get(place), end.get(place)) for place in places}
+        self._moved_at = _now()
+        await self._reassigned([place.partition for place in places])
+
+    # inside
+
+    async def _renew(self) -> None:
+        if self._consumer is not None:
+            log.warning("a reader stood still and is made anew", action="reader_renewed", topic=self._names[0])
+        await self._discard()
+        await self.start()
+
+    async def _discard(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is None:
+            return
+        with suppress(KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(CLOSES_WITHIN):
+                await consumer.stop()
+
+    def _records(self, partition: int, found: Iterable[Any]) -> list[Record]:
+        progress = self._held.get(partition)
+        if progress is None or progress.wrong:
+            return []
+        records = []
+        for one in found:
+            if one.offset < progress.next:
+                self._refuse(partition, progress, one.offset)
+                break
+            if one.offset > progress.next > 0:
+                self._tell_gap(partition, progress, one.offset)
+            at = moment_of(one.timestamp)
+            progress.returned(one.offset, at)
+            key = (one.key or b"").decode(errors="replace")
+            records.append(Record(self._topic, partition, one.offset, at, key, one.value or b""))
+        return records
+
+    def _refuse(self, partition: int, progress: Progress, offset: int) -> None:
+        """The log begins again: it is another log. Never read on silently."""
+        progress.wrong = f"{self._names[0]}/{partition}: the log went back from {progress.next} to {offset}"
+        log.error(progress.wrong, action="log_went_back")
+        self._consumer.pause(self._place(partition))
+
+    def _tell_gap(self, partition: int, progress: Progress, offset: int) -> None:
+        metrics.OFFSET_GAPS.labels(self._topic, self._names[1]).inc(offset - progress.next)
+        log.error(
+            "the log no longer has these records",
+            action="offset_gap",
+            topic=self._names[0],
+            partition=partition,
+            position=progress.next,
+            first=offset,
+        )
+
+    def _note_answers(self) -> None:
+        if self._consumer is None:
+            return
+        assigned = self._consumer.assignment()
+        for partition, progress in self._held.items():
+            place = self._place(partition)
+            if place in assigned:
+                progress.poll(self._consumer.highwater(place), self._consumer.last_poll_timestamp(place))
+
+    async def _pass_over(self, error: CorruptRecordException) -> None:
+        """Read again from where we are; what still can't be fetched then is skipped, told and counted."""
+        self._unfetchable += 1
+        for partition, progress in self._held.items():
+            self._consumer.seek(self._place(partition), progress.next)
+        if self._unfetchable < SKIPPED_AFTER:
+            return
+        for partition, progress in self._held.items():
+            if progress.behind() and await self._unreadable(partition):
+                log.error("a record is skipped", action="record_skipped", partition=partition, offset=progress.next)
+                metrics.RECORDS_SKIPPED.labels(self._topic, self._names[1]).inc()
+                progress.next += 1
+            self._consumer.seek(self._place(partition), progress.next)
+
+    async def _unreadable(self, partition: int) -> bool:
+        try:
+            await self._consumer.getmany(self._place(partition), timeout_ms=1000, max_records=1)
+        except CorruptRecordException:
+            return True
+        return False
+
+    def _stands_still(self, seconds: float) -> bool:
+        """Whether a reader that is being asked has had no answer, or none of the records there are, for so long."""
+        if self._asked_at < _now() - ASKED_EVERY or _now() < self._moved_at + seconds:
+            return False
+        self._note_answers()
+        reading = [one for one in self._held.values() if not one.wrong]
+        if not reading:
+            return False
+        polled = max(one.polled_ms or 0 for one in reading) / 1000
+        return polled < time.time() - seconds or any(one.behind() for one in reading)
+
+    def _place(self, partition: int) -> TopicPartition:
+        return TopicPartition(self._names[0], partition)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Passes a rebalance on."""
+
+    def __init__(self, reader: KafkaReader) -> None:
+        self._reader = reader
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        await self._reader.revoked()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        await self._reader.assigned(assigned)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
