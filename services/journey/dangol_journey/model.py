@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
+
 from dangol.decisions import Decision
 from dangol.events import Event
 from dangol.messages import Address, Cancel, ConsentStatement, Facts, Message
@@ -18,8 +19,15 @@ from dangol.messages import Address, Cancel, ConsentStatement, Facts, Message
 class Expression(Protocol):
     """A compiled CEL expression: pure, projected on the names it mentions."""
 
-    source: str
-    names: frozenset[str]  # the paths it mentions: "event.cart_value", "profile.country"
+    @property
+    def source(self) -> str:
+        """As it was written."""
+        ...
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The paths it mentions: "event.cart_value", "profile.country"."""
+        ...
 
     def value(self, scope: Mapping[str, Any]) -> Any:
         """Its value; raises `Missing` (with the path) where a named value is not there or has not the type it needs."""

@@ -6,7 +6,6 @@ from dangol.decisions import Reason, Verdict
 from dangol.events import Event, Fate, Origin
 from dangol.messages import Cancel, CouponIssue, Message
 from dangol.names import message_id, named
-
 from dangol_journey.model import Coupon, Enrolment, Journey, Onward, Send, Sent, Webhook
 from dangol_journey.scope import values_of
 from dangol_journey.turn import Turn, decide, live, tell_facts
@@ -102,6 +101,7 @@ def _note(sent: Sent, event: Event) -> None:
     if name in SEEN:
         if says.get("machine") is not True:
             setattr(sent, SEEN[name], True)
+            sent.opened |= sent.clicked  # who clicked has opened
         fate = "sent"
     elif name is Fate.DROPPED and str(says.get("reason", "")).startswith(Reason.HOLDOUT):
         fate = "holdout"
