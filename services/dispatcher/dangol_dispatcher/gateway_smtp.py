@@ -105,7 +105,7 @@ class SmtpGateway:
         except Refused as error:
             return Rejected(f"not called: {error}")
         except (SMTPException, OSError, TimeoutError) as error:
-            return self._dropped(client, _Stale(f"not taken: {error or type(error).__name__}"))
+            return self._dropped(client, _Stale(f"not taken: {_said(error)}"))
         if refused is not None:
             return await self._after_refusal(client, refused)
         return await self._hand_over(client, one.content.raw)
@@ -134,7 +134,7 @@ class SmtpGateway:
             protocol.write(_DOT.sub(b"..", raw) + ending)
             code, text = await protocol.read_response(timeout=self._final_reply)
         except (SMTPException, OSError, TimeoutError) as error:
-            return self._dropped(client, Ambiguous(f"no final reply: {error or type(error).__name__}"))
+            return self._dropped(client, Ambiguous(f"no final reply: {_said(error)}"))
         if code != 250:
             return await self._after_refusal(client, outcome_of(code, text))
         self._idle.append(client)
@@ -191,6 +191,10 @@ class SmtpGateway:
 
 class _Stale(Later):
     """Surely not taken, and perhaps only because the connection was an old one."""
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _queue_id(text: str) -> str:

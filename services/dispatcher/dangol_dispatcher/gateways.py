@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from ipaddress import ip_address
 
 from dangol.documents import Document
 from dangol.errors import Invalid
+from dangol.local import is_loopback
 from dangol.service import House
 from dangol_dispatcher.credentials import secrets_of
 from dangol_dispatcher.egress import Egress
@@ -14,14 +14,12 @@ from dangol_dispatcher.gateway_smtp import MailServer, SmtpGateway
 from dangol_dispatcher.gateway_webhook import WebhookGateway
 from dangol_dispatcher.model import Claimed, Gateway, Later, Outcome
 from dangol_dispatcher.targets import Targets
-from dangol_dispatcher.wording import FIELDS
 
-INBOX = "inbox"  # the name of a channel's inbox is `inbox:CHANNEL`
-KINDS = ("smtp", "webhook", "inbox")
+INBOX = "inbox"  # the gateway of every channel without one, in one process
 
 
 def open_gateways(documents: Sequence[Document], house: House) -> dict[str, Gateway]:
-    """The gateways of one workspace, by name. In one process every channel without one has `inbox:CHANNEL`.
+    """The gateways of one workspace, by name. In one process there is `inbox` too, for every channel without one.
 
     A gateway whose secret is not there is opened too, and says so with each delivery: the others go on.
     """
@@ -29,27 +27,14 @@ def open_gateways(documents: Sequence[Document], house: House) -> dict[str, Gate
     for document in documents:
         inbox = InboxGateway(document.name, str(document.body.get("channel")), house.db, house.clock)
         opened[document.name] = Diverted(_open(document, house), inbox, house.inbox_only)
-    if house.embedded:
-        served = {gateway.channel for gateway in opened.values()}
-        for channel in FIELDS:
-            if channel not in served:
-                opened[f"{INBOX}:{channel}"] = InboxGateway(f"{INBOX}:{channel}", channel, house.db, house.clock)
+    if house.embedded and INBOX not in opened:
+        opened[INBOX] = InboxGateway(INBOX, "", house.db, house.clock)
     return opened
 
 
 def targets_of(house: House) -> Targets:
     """What may be called: loopback only where we ourselves, in one process, listen on loopback alone."""
     return Targets.of(house.settings.allow_private_targets, house.embedded and is_loopback(house.settings.host))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host to bind is this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Diverted:
