@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.support import browser, node, postgres, servers
+from tests.support import browser, databases, node, servers
 from tests.support.programs import Unobtainable
 
 T = TypeVar("T")
@@ -53,16 +53,44 @@ def topic_prefix() -> str:
 @pytest.fixture(scope="module")
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """The URL of an empty PostgreSQL database that lives as long as the module's tests."""
-    yield from _database(postgres_server)
+    with databases.postgres_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database with every table, to be copied and never opened."""
+    with databases.postgres_database(postgres_server) as url:
+        yield databases.migrated(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a SQLite database with every table, to be copied and never opened."""
+    place = tmp_path_factory.mktemp("migrated")
+    databases.migrated(databases.sqlite_url(place))
+    return place
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database of the test's own; the test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/dangol.db"
+        yield databases.sqlite_url(tmp_path)
     else:
-        yield from _database(request.getfixturevalue("postgres_server"))
+        with databases.postgres_database(request.getfixturevalue("postgres_server")) as url:
+            yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """As `db_url`, with every table of every service."""
+    if request.param == "sqlite":
+        yield databases.sqlite_copy(request.getfixturevalue("migrated_sqlite"), tmp_path)
+    else:
+        server, like = request.getfixturevalue("postgres_server"), request.getfixturevalue("migrated_postgres")
+        with databases.postgres_database(server, like) as url:
+            yield url
 
 
 @pytest.fixture(scope="session")
@@ -75,12 +103,6 @@ def chromium() -> Path:
 def node_clients() -> Path:
     """A folder whose `node_modules` holds the official JavaScript clients; run `node` with it as the working folder."""
     return _brought(node.install)
-
-
-def _database(server: str) -> Iterator[str]:
-    name = f"t{uuid.uuid4().hex}"
-    yield postgres.create_database(server, name)
-    postgres.drop_database(server, name)
 
 
 def _entered(stack: ExitStack, context: AbstractContextManager[T]) -> T:
