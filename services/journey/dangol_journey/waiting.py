@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from dangol.decisions import Reason, Verdict
-
 from dangol_journey.clockwork import as_moment, last_inside, next_inside
 from dangol_journey.model import (
     After,
@@ -90,7 +89,8 @@ def retime(turn: Turn, enrolment: Enrolment, wait: Wait) -> None:
     due, _ = _due(turn, enrolment, wait)
     if due is not None and due != enrolment.due_at:
         enrolment.due_at = due
-        decide(turn, Verdict.WAITED, Reason.MATCHED, enrolment, about=due.isoformat(), until=due)
+        cause = turn.event.id if turn.event else turn.moment.isoformat()
+        decide(turn, Verdict.WAITED, Reason.MATCHED, enrolment, about=f"{due.isoformat()} {cause}", until=due)
 
 
 def choose(turn: Turn, enrolment: Enrolment, way: Way, at: datetime, reason: Reason) -> Onward:

@@ -1,0 +1,154 @@
+"""What events tell of a person, and how far it is believed."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from dangol.events import Event, Origin
+from dangol.messages import Facts
+from dangol_journey.model import Aggregate, ComputedTrait
+from dangol_journey.people import new_person
+from dangol_journey.traits import profile_of
+from tests.support.journeys import DAY, HOUR, MINUTE, NOON, Life, definitions, event, identify, maybe, person
+
+
+def trait(name: str, aggregate: Aggregate, value: str | None = None, where: str | None = None) -> ComputedTrait:
+    return ComputedTrait(name, aggregate, "Order Completed", value, maybe(where))
+
+
+def browser(given: Event, key: str = "web") -> Event:
+    return replace(given, origin=Origin.BROWSER, key_id=key)
+
+
+NO_ADDRESSES = [{"email": "a@b"}, {"email": 5}, {"phone": "12"}, {"phone": "없음"}, {"email": ""}]
+
+
+def addresses(life: Life) -> list[tuple[str, str, bool]]:
+    return [(one.kind, one.value, one.verified) for one in life.person.addresses]
+
+
+class TestTraits:
+    def test_an_older_event_does_not_overwrite(self) -> None:
+        life = Life(definitions())
+        life.give(identify(tier="gold"))
+        life.give(identify(NOON - DAY, tier="silver", city="Seoul"))
+        assert life.person.traits == {"tier": "gold", "city": "Seoul"}
+
+    def test_the_context_of_any_event_may_state_them(self) -> None:
+        life = Life(definitions())
+        context = {"traits": {"name": "은별"}, "timezone": "Asia/Tokyo", "locale": "ja"}
+        life.give(replace(event("Signed Up"), context=context))
+        assert profile_of(life.definitions, life.person)["name"] == "은별"
+        assert (life.person.zone, life.person.locale) == ("Asia/Tokyo", "ja")
+
+    def test_a_zone_that_is_none_is_not_taken(self) -> None:
+        life = Life(definitions())
+        life.give(identify(timezone="Seoul"))
+        assert life.person.zone is None
+
+    def test_computed_traits_are_those_after_this_event(self) -> None:
+        traits = [
+            trait("orders", Aggregate.COUNT),
+            trait("spent", Aggregate.SUM, "revenue"),
+            trait("big_orders", Aggregate.COUNT, where="event.revenue >= 50000"),
+            trait("first_shop", Aggregate.FIRST, "shop"),
+            trait("last_shop", Aggregate.LAST, "shop"),
+        ]
+        life = Life(definitions(traits=traits))
+        assert profile_of(life.definitions, life.person)["orders"] == 0
+        life.happens("Order Completed", NOON, revenue=30000, shop="Mapo")
+        life.happens("Order Completed", NOON - HOUR, revenue=60000, shop="Jeju")
+        known = profile_of(life.definitions, life.person)
+        assert known["orders"] == 2
+        assert known["spent"] == 90000
+        assert known["big_orders"] == 1
+        assert (known["first_shop"], known["last_shop"]) == ("Jeju", "Mapo")
+
+    @pytest.mark.parametrize("revenue", ["30000", True, None, [1]])
+    def test_what_is_no_number_is_not_summed(self, revenue: Any) -> None:
+        life = Life(definitions(traits=[trait("spent", Aggregate.SUM, "revenue")]))
+        life.happens("Order Completed", revenue=revenue)
+        assert profile_of(life.definitions, life.person)["spent"] == 0
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        ("stated", "placed"),
+        [
+            ({"email": " Star@Example.TEST "}, ("email", "Star@example.test", True)),
+            ({"phone": "010-1234-5678"}, ("phone", "+821012345678", True)),
+            ({"phone": "+1 (415) 555-2671"}, ("phone", "+14155552671", True)),
+            ({"device_token": "tok"}, ("device", "tok", True)),
+        ],
+    )
+    def test_they_are_normalised(self, stated: dict[str, Any], placed: tuple[str, str, bool]) -> None:
+        life = Life(definitions())
+        life.give(identify(**stated))
+        assert addresses(life) == [placed]
+
+    @pytest.mark.parametrize("stated", NO_ADDRESSES)
+    def test_what_can_be_none_is_none(self, stated: dict[str, Any]) -> None:
+        life = Life(definitions())
+        life.give(identify(**stated))
+        assert addresses(life) == []
+
+    def test_a_newer_one_takes_the_place_of_the_older_and_devices_gather(self) -> None:
+        life = Life(definitions())
+        life.give(identify(email="a@b.kr", device_token="t1"))
+        life.give(identify(NOON + HOUR, email="c@b.kr", device_token="t2"), identify(NOON + MINUTE, email="old@b.kr"))
+        assert addresses(life) == [("device", "t1", True), ("email", "c@b.kr", True), ("device", "t2", True)]
+
+    def test_a_browsers_word_counts_for_a_profile_first_seen_with_its_key(self) -> None:
+        first = browser(identify(email="a@b.kr"))
+        life = Life(definitions(), new_person(first, "p1", NOON))
+        life.give(first)
+        assert addresses(life) == [("email", "a@b.kr", True)]
+
+    def test_else_it_is_kept_unverified_and_never_takes_a_believed_ones_place(self) -> None:
+        life = Life(definitions(), person())
+        life.give(identify(email="a@b.kr"))
+        life.give(browser(identify(NOON + MINUTE, email="thief@b.kr")))
+        assert addresses(life) == [("email", "a@b.kr", True), ("email", "thief@b.kr", False)]
+        assert life.person.traits["email"] == "a@b.kr"
+
+
+class TestConsent:
+    def given(self, at: Any = NOON, name: str = "Consent Given", **properties: Any) -> Event:
+        return event(name, at, **properties)
+
+    def test_a_statement_goes_to_the_dispatcher_with_its_proof(self) -> None:
+        life = Life(definitions())
+        told = life.give(self.given(channels=["email", "sms"], night=True, wording="v3", source="signup"))
+        (facts,) = told.spoken
+        assert isinstance(facts, Facts)
+        (statement,) = facts.consents
+        assert (statement.channels, statement.night, statement.wording) == (("email", "sms"), True, "v3")
+        assert statement.event_id.startswith("Consent Given")
+
+    def test_the_newest_wins_and_a_refusal_wins_a_tie(self) -> None:
+        life = Life(definitions())
+        life.give(self.given(), self.given(name="Consent Withdrawn"))
+        assert [one.granted for one in life.person.consents] == [False]
+        life.give(self.given(NOON - HOUR))
+        assert [one.granted for one in life.person.consents] == [False]
+        life.give(self.given(NOON + HOUR))
+        assert [one.granted for one in life.person.consents] == [True]
+
+    def test_a_consent_trait_states_once_so_it_never_takes_back_a_withdrawal(self) -> None:
+        life = Life(definitions(consent_traits={"marketing_agreed": ("marketing", ("email",))}))
+        life.give(identify(marketing_agreed=True))
+        life.give(self.given(NOON + HOUR, "Consent Withdrawn", channels=["email"]))
+        life.give(identify(NOON + DAY, marketing_agreed=True))
+        assert [one.granted for one in life.person.consents] == [False]
+
+    def test_segments_consent_context(self) -> None:
+        life = Life(definitions())
+        life.give(replace(event("Signed Up"), context={"consent": {"categoryPreferences": {"Marketing": True}}}))
+        (statement,) = life.person.consents
+        assert (statement.purpose, statement.channels, statement.granted) == ("marketing", ("all",), True)
+
+    def test_a_browser_states_none_for_a_profile_it_did_not_bring(self) -> None:
+        life = Life(definitions(), person())
+        life.give(browser(self.given()))
+        assert life.person.consents == []
