@@ -1,7 +1,7 @@
 """What holds of the machine whatever happens: properties over made-up lives."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
