@@ -55,6 +55,7 @@ class Subscription:
         self._places: dict[int, Place] = {}
         self._lost: dict[int, float] = {}  # when another turned out to hold what was assigned to us
         self._taking = asyncio.Lock()
+        self._in_background: asyncio.Task[None] | None = None
         self._unsure = False  # a commit's outcome is unknown: read the positions again
         self._in_hand = 0
         self._empty_hands = asyncio.Event()
@@ -67,6 +68,8 @@ class Subscription:
     async def close(self) -> None:
         """Leave it. Positions stay."""
         await self._reader.close()
+        if self._in_background:
+            await asyncio.wait([self._in_background])
         self._places = {}
 
     def held(self) -> frozenset[int]:
@@ -126,6 +129,11 @@ class Subscription:
             log.warning("a rebalance did not wait for the batch in hand", action="batch_overtaken", group=self._group)
         self._assigned, self._places, self._lost = frozenset(partitions), {}, {}
         metrics.REBALANCES.labels(self._topic, self._group).inc()
+        # the reader may be closed in the middle of this: a transaction is not to be torn
+        self._in_background = asyncio.create_task(self._take_soon())
+        await asyncio.shield(self._in_background)
+
+    async def _take_soon(self) -> None:
         try:
             await self._take_missing()
         except Unavailable as error:  # `read` takes them before it reads

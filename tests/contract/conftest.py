@@ -1,11 +1,10 @@
 """One suite, every backend: what the contract tests run on."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from dangol.migrate import migrate
 from dangol.settings import Settings, read_settings
 from dangol.stream import Outgoing, Stream, open_stream
 from dangol.topics import Topic
+from tests.support import postgres
 
 
 def now() -> datetime:
@@ -49,18 +49,21 @@ async def open_ground(settings: Settings) -> Ground:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.postgres])])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Where to, on each backend: SQLite for both, or Kafka and PostgreSQL."""
     if request.param == "sqlite":
-        return read_settings({"DANGOL_DATA": str(tmp_path)})
-    return read_settings(
+        yield read_settings({"DANGOL_DATA": str(tmp_path)})
+        return
+    server, name = request.getfixturevalue("postgres_server"), f"t{uuid.uuid4().hex}"
+    yield read_settings(
         {
             "DANGOL_LOG": request.getfixturevalue("kafka_url"),
-            "DANGOL_DB": request.getfixturevalue("postgres_url"),
+            "DANGOL_DB": postgres.create_database(server, name),
             "DANGOL_TOPIC_PREFIX": request.getfixturevalue("topic_prefix"),
             "DANGOL_PARTITIONS": "4",
         }
     )
+    postgres.drop_database(server, name)
 
 
 @pytest.fixture

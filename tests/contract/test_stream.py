@@ -118,7 +118,9 @@ async def test_reached_never_claims_what_was_not_returned(ground: Ground) -> Non
                 claims = {partition: reader.reached(partition) for partition in range(ground.stream.partitions)}
                 for record in await reader.read(7, timedelta(milliseconds=20)):
                     claimed = claims[record.partition]
-                    assert claimed is None or record.at >= claimed.replace(microsecond=claimed.microsecond // 1000 * 1000)
+                    assert claimed is None or record.at >= claimed.replace(
+                        microsecond=claimed.microsecond // 1000 * 1000
+                    )
                     returned += 1
         stop.set()
         await writing

@@ -46,6 +46,7 @@ class KafkaReader:
         self._held: dict[int, Progress] = {}
         self._moved_at = self._asked_at = self._shown_at = 0.0
         self._unfetchable = 0
+        self._taken = asyncio.Event()
 
     async def start(self) -> None:
         """See the port."""
@@ -55,9 +56,11 @@ class KafkaReader:
         )
         consumer.subscribe([topic], listener=_Listener(self))
         self._consumer, self._moved_at = consumer, _now()
+        self._taken.clear()
         try:
             async with asyncio.timeout(STARTS_WITHIN):
                 await consumer.start()
+                await self._taken.wait()  # the listener is called meanwhile, and may not be done
         except (KafkaError, TimeoutError, OSError) as error:
             await self._discard()
             raise Unavailable(f"the group {group} cannot be joined: {error or 'no answer in time'}") from error
@@ -117,7 +120,7 @@ class KafkaReader:
 
     async def show(self, positions: Mapping[int, int]) -> None:
         """Commit them to the broker, for whoever displays our lag; failures do not matter."""
-        if self._consumer is None or _now() < self._shown_at + SHOWN_EVERY:
+        if self._consumer is None or not positions or _now() < self._shown_at + SHOWN_EVERY:
             return
         self._shown_at = _now()
         for partition, progress in self._held.items():
@@ -140,15 +143,19 @@ class KafkaReader:
 
     async def assigned(self, places: Collection[TopicPartition]) -> None:
         """These are ours now: learn how far the log goes, then let the positions be taken."""
+        consumer = self._consumer
         first: Mapping[TopicPartition, int] = {}
         end: Mapping[TopicPartition, int] = {}
         if places:
             with suppress(KafkaError):  # unknown then; what is read tells
-                first = await self._consumer.beginning_offsets(places)
-                end = await self._consumer.end_offsets(places)
+                first = await consumer.beginning_offsets(places)
+                end = await consumer.end_offsets(places)
+        if self._consumer is not consumer:  # given up while it was being asked
+            return
         self._held = {place.partition: Progress(0, first.get(place), end.get(place)) for place in places}
         self._moved_at = _now()
         await self._reassigned([place.partition for place in places])
+        self._taken.set()
 
     # inside
 
