@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dangol.cli import app
-from dangol.settings import PREFIX, Settings
 from ruamel.yaml import YAML
 from typer.main import get_command
+
+from dangol.cli import app
+from dangol.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.yml")
