@@ -1,0 +1,191 @@
+"""What one transaction of journey does, on every backend: all of it or nothing, once, and to nobody else."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dangol.decisions import Reason, Verdict
+from dangol.events import Kind, Origin
+from dangol_journey.batch import TooManyRaised, Workshop
+from dangol_journey.gathering import Moved
+from tests.contract.conftest import Ground
+from tests.support.workshops import (
+    decisions,
+    did,
+    facts,
+    messages,
+    person_of,
+    profile_of,
+    raising,
+    rows,
+    settle,
+    wake,
+    workshop,
+)
+
+NOW = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def shop(ground: Ground) -> Workshop:
+    return workshop(ground.db, ground.stream)
+
+
+async def test_an_event_becomes_a_person_an_enrolment_and_a_message(shop: Workshop) -> None:
+    done = await settle(shop, did("Signed Up"))
+    assert done.people == 1
+    assert (await person_of(shop.db, "u1")).user_id == "u1"
+    assert await rows(shop.db, "SELECT journey, status FROM enrolment") == [("welcome", "live")]
+    assert [one.template for one in await messages(shop.db)] == ["welcome"]
+
+
+async def test_facts_come_ahead_of_the_message_that_relies_on_them(shop: Workshop) -> None:
+    await settle(shop, did("Signed Up", traits={"email": "a@example.test"}))
+    (first, *_), (message,) = await facts(shop.db), await messages(shop.db)
+    assert first.addresses[0].value == "a@example.test"
+    assert message.person_version >= first.version
+
+
+async def test_the_same_id_and_body_again_changes_nothing(shop: Workshop) -> None:
+    event = did("Signed Up")
+    await settle(shop, event, event)
+    done = await settle(shop, event)
+    assert done.repeats == 1
+    assert len(await messages(shop.db)) == 1
+
+
+async def test_an_id_used_for_another_body_is_rejected_and_can_be_found(shop: Workshop) -> None:
+    await settle(shop, did("Signed Up", id="m1"))
+    await settle(shop, did("Product Added", id="m1", body_hash="other"))
+    (told,) = [one for one in await decisions(shop.db) if one.verdict is Verdict.REJECTED]
+    assert (told.reason, told.input, told.user_id) == (Reason.ID_REUSED, "m1", "u1")
+
+
+async def test_one_id_in_two_workspaces_is_two_events(shop: Workshop) -> None:
+    await settle(shop, did("Signed Up", id="m1"), did("Signed Up", id="m1", workspace="other"))
+    assert len(await messages(shop.db)) == 2
+
+
+async def test_an_event_older_than_the_memory_never_triggers(shop: Workshop) -> None:
+    await settle(shop, did("Signed Up", at=datetime.now(UTC) - timedelta(days=8)))
+    assert await profile_of(shop.db, "u1")
+    assert await messages(shop.db) == []
+
+
+async def test_fifty_identical_events_at_once_enter_once(shop: Workshop) -> None:
+    event = did("Signed Up")
+    await asyncio.gather(*(_until_settled(shop, event) for _ in range(50)))
+    assert len(await messages(shop.db)) == 1
+    assert await rows(shop.db, "SELECT count(*) FROM profile") == [(1,)]
+
+
+async def test_fifty_events_at_once_make_one_person_and_one_enrolment(shop: Workshop) -> None:
+    await asyncio.gather(*(_until_settled(shop, did("Signed Up", id=f"m{n}")) for n in range(50)))
+    assert await rows(shop.db, "SELECT count(*) FROM profile") == [(1,)]
+    assert await rows(shop.db, "SELECT count(*) FROM enrolment") == [(1,)]
+
+
+async def test_what_fails_at_the_end_leaves_nothing(shop: Workshop) -> None:
+    class PowerCut(Exception):
+        pass
+
+    with pytest.raises(PowerCut):
+        async with shop.db.transaction() as conn:
+            from dangol_journey.batch import settle_events
+
+            await shop.published.refresh(conn)
+            await settle_events(conn, shop, [did("Signed Up")], datetime.now(UTC))
+            raise PowerCut
+    for table in ("profile", "identity", "enrolment", "seen_id"):
+        assert await rows(shop.db, f"SELECT count(*) FROM {table}") == [(0,)], table
+    assert await messages(shop.db) == []
+
+
+async def test_a_poison_person_stops_nobody(ground: Ground) -> None:
+    shop = workshop(ground.db, ground.stream, rules=raising("Boom"))
+    people = [did("Signed Up", user=f"u{n}") for n in range(20)]
+    done = await settle(shop, did("Boom", user="u3", id="bad"), *people)
+    assert done.asides == 1
+    assert len(await messages(ground.db)) == 20
+    (told,) = [one for one in await decisions(ground.db) if one.verdict is Verdict.FAILED]
+    assert (told.reason, told.input, told.user_id) == (Reason.RAISED, "bad", "u3")
+    ((kind, error),) = await rows(ground.db, "SELECT kind, error FROM set_aside")
+    assert kind == "event"
+    assert "Boom is poison" in error
+
+
+async def test_when_many_people_raise_it_is_the_rules_and_nothing_is_committed(ground: Ground) -> None:
+    shop = workshop(ground.db, ground.stream, rules=raising("Boom"))
+    fine = [did("Fine", user=f"v{n}") for n in range(90)]
+    with pytest.raises(TooManyRaised):
+        await settle(shop, *(did("Boom", user=f"u{n}") for n in range(10)), *fine)
+    assert await rows(ground.db, "SELECT count(*) FROM profile") == [(0,)]
+
+
+async def test_an_anonymous_past_becomes_the_persons_when_it_signs_in(shop: Workshop) -> None:
+    await settle(shop, did("Product Added", user=None, anonymous_id="a1", id="1"))
+    await settle(shop, did("Signed Up", user="u1", anonymous_id="a1", id="2"))
+    assert await rows(shop.db, "SELECT count(*) FROM profile") == [(1,)]
+    assert (await person_of(shop.db, "u1")).anonymous_ids == ["a1"]
+
+
+async def test_two_profiles_become_one_and_the_earlier_enrolment_stays(shop: Workshop) -> None:
+    await settle(shop, did("Signed Up", user=None, anonymous_id="a1", id="1"))
+    await settle(shop, did("Signed Up", user="u1", id="2"))
+    await settle(shop, did("Page Viewed", user="u1", anonymous_id="a1", id="3"))
+    live = await rows(shop.db, "SELECT profile, status FROM enrolment ORDER BY status")
+    assert live == [(await profile_of(shop.db, "u1"), "live"), (await profile_of(shop.db, "u1"), "merged")]
+    assert [one.merged_into for one in await facts(shop.db) if one.merged_into] == [await profile_of(shop.db, "u1")]
+
+
+async def test_a_join_and_what_follows_in_one_batch(shop: Workshop) -> None:
+    await settle(
+        shop,
+        did("Signed Up", user=None, anonymous_id="a1", id="1"),
+        did("Page Viewed", user="u1", id="2"),
+        did("Page Viewed", user="u1", anonymous_id="a1", id="3"),
+        did("Signed Up", user="u1", id="4"),
+    )
+    assert [row[0] for row in await rows(shop.db, "SELECT status FROM enrolment")] == ["live"]
+    owners = await rows(shop.db, "SELECT DISTINCT profile FROM identity")
+    assert owners == [(await profile_of(shop.db, "u1"),)]
+
+
+async def test_a_shared_tablet_changes_hands_and_its_past_stays(shop: Workshop) -> None:
+    await settle(shop, did("Signed Up", user="u1", anonymous_id="tablet", id="1"))
+    await settle(shop, did("Signed Up", user="u2", anonymous_id="tablet", id="2"))
+    assert (await person_of(shop.db, "u1")).anonymous_ids == []
+    assert (await person_of(shop.db, "u2")).anonymous_ids == ["tablet"]
+
+
+async def test_an_alias_with_a_secret_key_joins_two_known_people(shop: Workshop) -> None:
+    await settle(shop, did("Signed Up", user="u1", id="1"), did("Signed Up", user="u2", id="2"))
+    await settle(shop, did("Aliased", user="u1", id="3", kind=Kind.ALIAS, previous_id="u2", origin=Origin.SECRET))
+    assert await profile_of(shop.db, "u1") == await profile_of(shop.db, "u2")
+
+
+async def test_no_id_at_all_is_told(shop: Workshop) -> None:
+    await settle(shop, did("Page Viewed", user="null"))
+    assert [(one.verdict, one.reason) for one in await decisions(shop.db)] == [("rejected", "invalid: no_id")]
+
+
+async def test_a_moment_fires_only_when_it_is_still_due(shop: Workshop) -> None:
+    await settle(shop, did("Product Added", properties={"cart_id": "c1", "cart_value": 50000}))
+    ((profile, wake_at),) = await rows(shop.db, "SELECT id, wake_at FROM profile")
+    due = datetime.fromisoformat(wake_at) if isinstance(wake_at, str) else wake_at
+    assert (await wake(shop, profile, due - timedelta(seconds=1))).people == 0
+    assert (await wake(shop, profile, due)).people == 1
+    assert len(await messages(shop.db)) == 1
+    assert (await wake(shop, profile, due)).people == 0
+
+
+async def _until_settled(shop: Workshop, *events: object) -> None:
+    """As the worker does: an id that changed hands starts the batch again."""
+    while True:
+        try:
+            await settle(shop, *events)  # type: ignore[arg-type]
+            return
+        except Moved:
+            continue
