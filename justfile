@@ -4,7 +4,7 @@ set positional-arguments
 
 # make the environment with everything, and the local hooks
 setup:
-    ./dangol check --collect-only -q
+    -./dangol check --collect-only -q
     .venv/bin/prek install
 
 # run the product on this machine: one process, SQLite
@@ -13,7 +13,7 @@ up *args:
 
 # run the product with the starter in a folder of its own
 demo:
-    ./dangol init build/demo
+    [ -d build/demo ] || ./dangol init build/demo
     ./dangol up build/demo --data build/demo-data
 
 # lint, format, types, rooms, tests: what CI runs
