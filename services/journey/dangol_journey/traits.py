@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from dangol.events import Event
-
 from dangol_journey.model import Aggregate, ComputedTrait, Definitions, Missing, Person
 
 MISSING = object()
@@ -93,3 +92,13 @@ def joined(aggregate: Aggregate, one: dict[str, Any] | None, other: dict[str, An
             return min(one, other, key=lambda state: datetime.fromisoformat(state["at"]))
         case Aggregate.LAST:
             return max(one, other, key=lambda state: datetime.fromisoformat(state["at"]))
+
+
+def preset(definitions: Definitions, person: Person, stated: Mapping[str, Any], at: datetime) -> None:
+    """Give a person these traits as they are, computed ones too."""
+    computed = {trait.name for traits in definitions.traits.values() for trait in traits}
+    for name, value in stated.items():
+        if name in computed:
+            person.computed[name] = {"value": value, "at": at.isoformat()}
+        else:
+            person.traits[name], person.trait_times[name] = value, at
