@@ -36,6 +36,7 @@ CIRCUIT_OPEN = Gauge("dangol_gateway_circuit_open", "1 while a gateway is left a
 LOOP_LAG = Gauge("dangol_loop_lag_seconds", "How late the event loop runs what is due")
 
 
-def serve(port: int, host: str = "127.0.0.1") -> None:
-    """Answer `/metrics` on a port of its own, in a thread of its own."""
-    start_http_server(port, addr=host)
+def serve(port: int, host: str = "0.0.0.0") -> None:
+    """Answer `/metrics` on a port of its own (never the public one), in a thread of its own; port 0 is none."""
+    if port:
+        start_http_server(port, addr=host)
