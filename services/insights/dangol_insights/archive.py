@@ -1,0 +1,148 @@
+"""The archive of events and decisions: the one module that knows where they are kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from dangol.codec import encode
+from dangol.db import Db
+from dangol.decisions import Decision
+from dangol.events import Event
+from dangol_insights.model import Kept, Latest, Person, Wanted
+from dangol_insights.tables import ArchiveDecision, ArchiveEvent
+
+_events = msgspec.json.Decoder(Event)
+_decisions = msgspec.json.Decoder(Decision)
+
+
+async def save_events(db: Db, conn: AsyncConnection, events: Sequence[Event]) -> None:
+    """Keep events; one whose id is there already is a repeat."""
+    rows = [
+        {
+            "workspace": one.workspace,
+            "id": one.id,
+            "at": one.at,
+            "name": one.name,
+            "user_id": one.user_id,
+            "anonymous_id": one.anonymous_id,
+            "body": encode(one).decode(),
+        }
+        for one in events
+    ]
+    if rows:
+        await conn.execute(db.upsert(ArchiveEvent).on_conflict_do_nothing(), rows)
+
+
+async def save_decisions(db: Db, conn: AsyncConnection, decisions: Sequence[Decision]) -> None:
+    """Keep decisions; one whose id is there already is a repeat."""
+    rows = [
+        {
+            "workspace": one.workspace,
+            "id": one.id,
+            "at": one.at,
+            "verdict": one.verdict.value,
+            "reason": one.reason,
+            "user_id": one.user_id,
+            "anonymous_id": one.anonymous_id,
+            "profile": one.profile,
+            "input": one.input,
+            "journey": one.journey,
+            "message": one.message,
+            "body": encode(one).decode(),
+        }
+        for one in decisions
+    ]
+    if rows:
+        await conn.execute(db.upsert(ArchiveDecision).on_conflict_do_nothing(), rows)
+
+
+async def find_events(conn: AsyncConnection, workspace: str, wanted: Wanted) -> list[Kept[Event]]:
+    """Events of a workspace: newest first, or from `after` on in the order they were taken."""
+    table = ArchiveEvent
+    conditions = _about(table, wanted)
+    for name in ("id", "name"):
+        if value := getattr(wanted, name):
+            conditions.append(getattr(table, name) == value)
+    rows = _page(select(col(table.number), col(table.body)), table, workspace, wanted, conditions)
+    return [Kept(number or 0, _events.decode(body)) for number, body in (await conn.execute(rows)).all()]
+
+
+async def find_decisions(conn: AsyncConnection, workspace: str, wanted: Wanted) -> list[Kept[Decision]]:
+    """Decisions of a workspace: newest first, or from `after` on in the order they were taken."""
+    table = ArchiveDecision
+    conditions = _about(table, wanted)
+    for name in ("id", "verdict", "profile", "input", "journey", "message"):
+        if value := getattr(wanted, name):
+            conditions.append(getattr(table, name) == value)
+    if wanted.reason:
+        reason = col(table.reason)
+        conditions.append(or_(reason == wanted.reason, reason.startswith(f"{wanted.reason}:", autoescape=True)))
+    rows = _page(select(col(table.number), col(table.body)), table, workspace, wanted, conditions)
+    return [Kept(number or 0, _decisions.decode(body)) for number, body in (await conn.execute(rows)).all()]
+
+
+async def person_of(conn: AsyncConnection, workspace: str, person: Person) -> Person:
+    """The person with the profiles decisions name, so that what was decided of their other ids is found too."""
+    table = ArchiveDecision
+    known = await conn.execute(
+        select(col(table.profile))
+        .where(col(table.workspace) == workspace, _named(table, person), col(table.profile).is_not(None))
+        .distinct()
+        .limit(20)
+    )
+    return Person(person.user_id, person.anonymous_id, tuple(sorted(found for found in known.scalars() if found)))
+
+
+async def timeline(conn: AsyncConnection, workspace: str, person: Person, limit: int) -> list[Decision]:
+    """What was decided about a person, the newest `limit`, in the order of time."""
+    table = ArchiveDecision
+    whose = or_(_named(table, person), col(table.profile).in_(person.profiles))
+    rows = (
+        select(col(table.body))
+        .where(col(table.workspace) == workspace, whose)
+        .order_by(col(table.at).desc(), col(table.number).desc())
+        .limit(limit)
+    )
+    return [_decisions.decode(body) for body in (await conn.execute(rows)).scalars()][::-1]
+
+
+async def newest_number(conn: AsyncConnection) -> Latest:
+    """Where the archive ends now."""
+    events = (await conn.execute(select(func.max(ArchiveEvent.number)))).scalar_one()
+    decisions = (await conn.execute(select(func.max(ArchiveDecision.number)))).scalar_one()
+    return Latest(events or 0, decisions or 0)
+
+
+def _about(table: Any, wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.user_id:
+        conditions.append(table.user_id == wanted.user_id)
+    if wanted.anonymous_id:
+        conditions.append(table.anonymous_id == wanted.anonymous_id)
+    if wanted.since:
+        conditions.append(table.at >= wanted.since)
+    if wanted.until:
+        conditions.append(table.at < wanted.until)
+    return conditions
+
+
+def _named(table: Any, person: Person) -> ColumnElement[bool]:
+    names = [
+        getattr(table, name) == value
+        for name, value in (("user_id", person.user_id), ("anonymous_id", person.anonymous_id))
+        if value
+    ]
+    return or_(*names)
+
+
+def _page(
+    rows: Select[int | None, str], table: Any, workspace: str, wanted: Wanted, conditions: list[ColumnElement[bool]]
+) -> Select[int | None, str]:
+    rows = rows.where(and_(table.workspace == workspace, *conditions)).limit(wanted.limit)
+    if wanted.after is not None:
+        return rows.where(table.number > wanted.after).order_by(table.number)
+    return rows.order_by(table.at.desc(), table.number.desc())

@@ -1,0 +1,180 @@
+"""The sentences in Korean: a frame for each verdict, a clause for each reason. PURE."""
+
+from collections.abc import Mapping
+
+from dangol.decisions import Reason, Verdict
+
+MOMENT = "{month}월 {day}일 {time}"
+MONTHS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12")
+CHANNELS = {
+    "email": "이메일",
+    "sms": "문자(SMS)",
+    "lms": "장문 문자(LMS)",
+    "push": "앱 푸시",
+    "web_push": "웹 푸시",
+    "alimtalk": "알림톡",
+    "brand_message": "브랜드 메시지",
+    "in_app": "인앱 메시지",
+    "slack": "슬랙",
+    "teams": "팀즈",
+    "webhook": "웹훅",
+}
+
+ENTERED = "‘{event}’ 이벤트로 ‘{journey}’ 여정에 들어갔습니다."
+NOT_ENTERED = "‘{event}’ 이벤트로 ‘{journey}’ 여정에 들어가지 않았습니다: {because}."
+
+FRAMES: Mapping[Verdict, tuple[str, ...]] = {
+    Verdict.REJECTED: (
+        "‘{event}’ 이벤트를 받아들이지 않았습니다: {because}.",
+        "보낸 항목을 받아들이지 않았습니다: {because}.",
+    ),
+    Verdict.CONSIDERED: ("‘{event}’ 이벤트로 시작하는 여정들을 살펴보았습니다.", "여정들을 살펴보았습니다."),
+    Verdict.WAITED: (
+        "‘{journey}’ 여정의 ‘{step}’ 단계에서 {until}까지 기다립니다.",
+        "‘{journey}’ 여정의 ‘{step}’ 단계에서 기다립니다: {ways}.",
+        "‘{journey}’ 여정의 ‘{step}’ 단계에서 기다립니다.",
+    ),
+    Verdict.CHOSE: (
+        "‘{journey}’ 여정의 ‘{step}’ 단계에서 ‘{way}’ 길로 나아갔습니다: {because}.",
+        "‘{journey}’ 여정의 ‘{step}’ 단계에서 나아갔습니다: {because}.",
+    ),
+    Verdict.ASKED: (
+        "‘{journey}’ 여정의 ‘{step}’ 단계에서 ‘{template}’ 메시지를 요청했습니다.",
+        "‘{journey}’ 여정의 ‘{step}’ 단계에서 메시지를 요청했습니다.",
+    ),
+    Verdict.ISSUED: (
+        "‘{journey}’ 여정에서 ‘{pool}’ 쿠폰을 약속했습니다. {expires_at}까지 쓸 수 있습니다.",
+        "‘{journey}’ 여정에서 ‘{pool}’ 쿠폰을 약속했습니다.",
+        "‘{journey}’ 여정에서 쿠폰을 약속했습니다.",
+    ),
+    Verdict.SET: (
+        "‘{journey}’ 여정에서 프로필의 {traits} 값을 정했습니다.",
+        "‘{journey}’ 여정에서 프로필을 바꾸었습니다.",
+    ),
+    Verdict.EXITED: (
+        "‘{journey}’ 여정에서 나왔습니다(‘{as}’): {because}.",
+        "‘{journey}’ 여정에서 나왔습니다: {because}.",
+    ),
+    Verdict.FINISHED: ("‘{journey}’ 여정을 끝까지 마쳤습니다.",),
+    Verdict.CONVERTED: (
+        "‘{journey}’ 여정의 목표를 이루었습니다(가치 {value}).",
+        "‘{journey}’ 여정의 목표를 이루었습니다.",
+    ),
+    Verdict.MERGED: ("‘{journey}’ 여정에서 {because}.", "같은 사람으로 밝혀진 두 프로필을 하나로 합쳤습니다."),
+    Verdict.LOOP: ("‘{journey}’ 여정을 멈추었습니다: {because}.", "멈추었습니다: {because}."),
+    Verdict.HELD: (
+        "‘{step}’ 단계의 {channel} 발송을 {until}까지 미룹니다: {because}.",
+        "‘{step}’ 단계의 메시지를 {until}까지 미룹니다: {because}.",
+        "‘{step}’ 단계의 메시지를 미룹니다: {because}.",
+    ),
+    Verdict.DROPPED: (
+        "‘{step}’ 단계의 {channel} 메시지를 보내지 않았습니다: {because}.",
+        "‘{step}’ 단계의 메시지를 보내지 않았습니다: {because}.",
+    ),
+    Verdict.SKIPPED: ("‘{step}’ 단계에서 {channel} 채널을 건너뛰었습니다: {because}.",),
+    Verdict.SENT: (
+        "‘{step}’ 단계의 {channel} 메시지를 보냈습니다(게이트웨이 {gateway}).",
+        "‘{step}’ 단계의 {channel} 메시지를 보냈습니다.",
+    ),
+    Verdict.RETRIED: (
+        "‘{step}’ 단계의 {channel} 메시지를 {at}에 다시 보내 봅니다: {because}.",
+        "‘{step}’ 단계의 {channel} 메시지를 다시 보내 봅니다: {because}.",
+    ),
+    Verdict.FAILED: (
+        "‘{step}’ 단계의 {channel} 메시지를 보내지 못했습니다: {because}.",
+        "‘{step}’ 단계의 메시지를 보내지 못했습니다: {because}.",
+        "‘{event}’ 이벤트를 처리하지 못해 따로 두었습니다: {because}.",
+        "처리하지 못해 따로 두었습니다: {because}.",
+    ),
+    Verdict.UNKNOWN: (
+        "‘{step}’ 단계의 {channel} 메시지는 보냈는지 알 수 없습니다: {because}.",
+        "‘{step}’ 단계의 메시지는 보냈는지 알 수 없습니다: {because}.",
+    ),
+    Verdict.RECEIVED: (
+        "‘{step}’ 단계의 {channel} 메시지: {kind}.",
+        "‘{step}’ 단계의 메시지: {kind}.",
+    ),
+    Verdict.CONSENT: ("{channels} 수신 동의가 바뀌었습니다: {because}.", "수신 동의가 바뀌었습니다: {because}."),
+}
+
+CLAUSES: Mapping[Reason, tuple[str, ...]] = {
+    Reason.MATCHED: ("조건에 맞았습니다",),
+    Reason.DUE: ("정한 때가 되었습니다",),
+    Reason.ELSE: ("맞는 다른 길이 없었습니다",),
+    Reason.WHERE_NOT_MET: ("조건 {where} 에 맞지 않았습니다", "조건에 맞지 않았습니다"),
+    Reason.UNKNOWN_VALUE: (
+        "조건 {where} 에 필요한 {detail} 값을 알 수 없습니다",
+        "조건에 필요한 {detail} 값을 알 수 없습니다",
+        "조건에 필요한 값을 알 수 없습니다",
+    ),
+    Reason.NO_KEY: ("이벤트에 구분 값 {key} 이(가) 없습니다", "이벤트에 구분 값이 없습니다"),
+    Reason.ALREADY_INSIDE: ("이미 여정 안에 있어 최신 이벤트로 반영했습니다",),
+    Reason.ENTERED_BEFORE: ("{at}에 들어온 적이 있어 아직 다시 들어올 수 없습니다", "이미 들어온 적이 있습니다"),
+    Reason.TOO_LATE: ("{at}에 일어난 일을 너무 늦게 전해 받았습니다", "너무 늦게 전해 받았습니다"),
+    Reason.ALREADY_OVER: ("여정을 끝내는 일({by})이 이미 일어났습니다", "여정을 끝내는 일이 이미 일어났습니다"),
+    Reason.BACKFILLED: ("과거 기록으로 들여온 이벤트라 아무것도 시작하지 않습니다",),
+    Reason.DUPLICATE: ("이미 받은 이벤트와 같습니다",),
+    Reason.ID_REUSED: ("같은 메시지 ID가 이미 다른 내용에 쓰였습니다",),
+    Reason.PAUSED: ("여정이 일시 중지되어 있습니다",),
+    Reason.EXIT_EVENT: ("여정을 끝내는 ‘{event}’ 이벤트가 일어났습니다", "여정을 끝내는 일이 일어났습니다"),
+    Reason.END: ("여정이 끝났습니다",),
+    Reason.MERGED_AWAY: ("합쳐진 프로필에서 같은 여정이 이어집니다",),
+    Reason.ERASED: ("고객 정보가 삭제되었습니다",),
+    Reason.UNPUBLISHED: ("여정 또는 이 단계가 더는 게시되어 있지 않습니다",),
+    Reason.ALLOWED: ("모든 규칙이 허용합니다",),
+    Reason.NO_CONSENT: ("{purpose} 수신 동의 기록이 없습니다", "수신 동의 기록이 없습니다"),
+    Reason.WITHDRAWN: ("{at}에 수신 동의를 철회했습니다", "수신 동의를 철회했습니다"),
+    Reason.NO_NIGHT_CONSENT: (
+        "야간({between})이고 야간 수신 동의가 없습니다",
+        "야간이고 야간 수신 동의가 없습니다",
+    ),
+    Reason.SUPPRESSED: ("발송이 막힌 주소입니다({kind})", "발송이 막힌 주소입니다"),
+    Reason.HOLDOUT: ("대조군이라 아무것도 보내지 않습니다",),
+    Reason.CAPPED: (
+        "발송 한도 ‘{rule}’({at_most}건)를 이미 {used}건 썼습니다",
+        "발송 한도 ‘{rule}’({at_most}건)에 이르렀습니다",
+        "발송 한도에 이르렀습니다",
+    ),
+    Reason.QUIET_HOURS: ("발송 제한 시간({between})입니다", "{condition} 동안 미룹니다", "발송 제한 시간입니다"),
+    Reason.EXPIRED: ("{at}까지만 의미 있는 메시지라 이미 늦었습니다", "이미 늦은 메시지입니다"),
+    Reason.KILL_SWITCH: ("운영자가 발송을 멈추었습니다({switch})", "운영자가 발송을 멈추었습니다"),
+    Reason.NO_ADDRESS: ("이 채널로 보낼 주소를 모릅니다",),
+    Reason.UNVERIFIED_ADDRESS: ("브라우저가 알려 준 주소라 확인되지 않았습니다",),
+    Reason.NO_CONTENT: ("템플릿 ‘{template}’에 이 채널의 내용이 없습니다", "템플릿에 이 채널의 내용이 없습니다"),
+    Reason.NO_GATEWAY: ("이 채널에 설정된 게이트웨이가 없습니다",),
+    Reason.UNKNOWN_TEMPLATE: ("템플릿 ‘{template}’이(가) 없습니다", "템플릿이 없습니다"),
+    Reason.TEMPLATE_ERROR: ("템플릿을 채우지 못했습니다: {error}", "템플릿을 채우지 못했습니다"),
+    Reason.MISSING_VALUE: (
+        "템플릿에 필요한 {detail} 값이 없고 기본값도 없습니다",
+        "템플릿에 필요한 값이 없고 기본값도 없습니다",
+    ),
+    Reason.POOL_EMPTY: ("‘{pool}’ 쿠폰이 모두 소진되었습니다", "쿠폰이 모두 소진되었습니다"),
+    Reason.FACTS_AWAITED: ("고객 정보가 아직 도착하지 않았습니다",),
+    Reason.CANCELLED: ("여정에서 나와 더는 필요 없는 메시지입니다", "더는 필요 없는 메시지입니다"),
+    Reason.OUTRANKED: ("우선순위가 더 높은 메시지가 먼저입니다",),
+    Reason.RULES_UNREADABLE: ("규칙을 읽을 수 없어 보내지 않습니다",),
+    Reason.ACCEPTED: ("게이트웨이가 받았습니다",),
+    Reason.REJECTED_PERMANENTLY: ("게이트웨이가 거절했습니다: {said}", "게이트웨이가 거절했습니다"),
+    Reason.TEMPORARY_FAILURE: ("게이트웨이가 지금은 받지 못합니다: {said}", "게이트웨이가 지금은 받지 못합니다"),
+    Reason.GATEWAY_DOWN: ("게이트웨이에 장애가 있어 잠시 쉬고 있습니다",),
+    Reason.CREDENTIALS: ("게이트웨이가 인증 정보를 거절했습니다",),
+    Reason.GAVE_UP: ("모든 시도가 실패했습니다",),
+    Reason.AMBIGUOUS: ("게이트웨이가 받았는지 답을 듣지 못했습니다",),
+    Reason.INVALID: ("{message} ({hint})", "{message}", "{detail}", "올바르지 않습니다"),
+    Reason.RAISED: ("처리하다 오류가 났습니다: {error}", "처리하다 오류가 났습니다"),
+    Reason.LOOPED: ("스스로 낸 이벤트로 너무 여러 번 되돌아왔습니다",),
+}
+
+KINDS = {
+    "delivered": "도착했습니다",
+    "opened": "열어 보았습니다",
+    "clicked": "눌러 보았습니다",
+    "bounced": "반송되었습니다",
+    "complained": "스팸으로 신고했습니다",
+}
+NOBODY = "{person} 님에 대한 기록이 없습니다. 이벤트를 userId나 anonymousId와 함께 보냈는지 확인해 주세요."
+NOTHING = "{person} 님의 이벤트는 있지만 그 이벤트로 시작하는 여정이 없습니다: {events}."
+NOT_CONSIDERED = (
+    "‘{journey}’ 여정은 ‘{event}’ 이벤트로 시작하는데, {person} 님의 그 이벤트를 받은 적이 없어 살펴볼 일이 없었습니다."
+)
+SILENT = "‘{journey}’ 여정은 아직 {person} 님에 대해 정한 것이 없습니다."
