@@ -9,7 +9,7 @@ _PROXIES = re.compile(r"GoogleImageProxy|YahooMailProxy|ggpht\.com|DaumImageProx
 _ROBOTS = re.compile(
     r"bot\b|bot[/;]|crawl|spider|scan|preview|prefetch|monitor|facebookexternalhit|kakaotalk-scrap|whatsapp/|slurp"
     r"|barracuda|proofpoint|mimecast|safelinks|fireeye|symantec|trendmicro|curl/|wget/|python-|java/|okhttp|go-http"
-    r"|libwww|headlesschrome.*scan|axios/|node-fetch|ruby|perl",
+    r"|libwww|axios/|node-fetch|ruby|perl",
     re.IGNORECASE,
 )
 _APPLE_PRIVACY = "Mozilla/5.0"  # Mail Privacy Protection says this and no more

@@ -113,7 +113,7 @@ def _nothing() -> list[str]:
 
 
 def _page(request: Request, fields: Callable[[], list[str]], state: str) -> HTMLResponse:
-    """The page in the browser's language: a question, an answer, or, for a link that is not ours, always the same 400."""
+    """The page in the browser's language: a question, an answer, or always the same 400 for a link not ours."""
     words = WORDS[language(request.headers.get("accept-language", ""))]
     try:
         channel = fields()[3]
