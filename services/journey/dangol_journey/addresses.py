@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import phonenumbers
+
 from dangol.events import Event, Origin
 from dangol.messages import Address
-
 from dangol_journey.model import Person
 
 EMAIL = re.compile(r"[^\s@<>\"(),;:\\\[\]]{1,64}@[^\s@<>\"(),;:\\\[\]]{1,253}\.[^\s@.<>\"(),;:\\\[\]\d]{2,63}")

@@ -5,7 +5,6 @@ from typing import Any
 
 from dangol.events import ConsentEvent, Event
 from dangol.messages import ConsentStatement
-
 from dangol_journey.model import Definitions, Person
 
 YES = frozenset({"true", "yes", "y", "1"})

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from dangol.decisions import Reason, Verdict
-
 from dangol_journey.model import Enrolment, Goal, Missing
 from dangol_journey.scope import met, scope_of
 from dangol_journey.turn import Turn, decide, journey_of, live
@@ -55,14 +54,22 @@ def goals(turn: Turn) -> None:
         if open_until is None or not enrolment.entered_at <= turn.moment <= open_until:
             continue
         journey = journey_of(turn.definitions, enrolment)
-        if journey and journey.goal and enrolment.entry_input != turn.event.id:
-            _reach(turn, enrolment, journey.goal)
+        if journey and journey.goal and journey.goal.event == turn.name and enrolment.entry_input != turn.event.id:
+            _reach(turn, enrolment, journey.goal, turn.event.properties)
 
 
-def _reach(turn: Turn, enrolment: Enrolment, goal: Goal) -> None:
-    if goal.event != turn.name:
-        return
-    scope = scope_of(turn, enrolment)
+def missed_goal(turn: Turn, enrolment: Enrolment) -> None:
+    """A goal that was told before the entry it belongs to counts for it."""
+    journey, until = journey_of(turn.definitions, enrolment), enrolment.goal_until
+    goal = journey.goal if journey else None
+    for item in turn.person.remembered if goal and until else ():
+        in_time = until is not None and enrolment.entered_at < item.at <= until
+        if goal and in_time and item.event == goal.event and not enrolment.converted:
+            _reach(turn, enrolment, goal, item.properties)
+
+
+def _reach(turn: Turn, enrolment: Enrolment, goal: Goal, properties: Mapping[str, Any]) -> None:
+    scope = scope_of(turn, enrolment) | {"event": properties}
     if not met(goal.where, scope):
         return
     try:

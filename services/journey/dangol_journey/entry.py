@@ -8,7 +8,6 @@ from typing import Any
 from dangol.decisions import Entry, Reason, Verdict
 from dangol.events import Event
 from dangol.names import named
-
 from dangol_journey.model import Definitions, Enrolment, Journey, Missing
 from dangol_journey.scope import met, scope_of
 from dangol_journey.turn import Turn, decide, live, unknown

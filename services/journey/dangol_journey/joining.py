@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from dangol.decisions import Reason, Verdict
 from msgspec.structs import replace
 
+from dangol.decisions import Reason, Verdict
 from dangol_journey.addresses import place
 from dangol_journey.consents import keep
 from dangol_journey.endings import missed_exits

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from dangol.decisions import Reason, Verdict
-from dangol.events import Event
 from msgspec.structs import replace
 
-from dangol_journey.endings import exits, goals
+from dangol.decisions import Reason, Verdict
+from dangol.events import Event
+from dangol_journey.endings import exits, goals, missed_goal
 from dangol_journey.entry import consider, entry_keys
 from dangol_journey.joining import erase, merge
 from dangol_journey.model import Advanced, Definitions, Enrolment, Input, Onward, Person, Send, Wait, Wake, Webhook
@@ -36,13 +36,19 @@ def advance(definitions: Definitions, person: Person, inputs: Sequence[Input], n
             break
         match given:
             case Event():
-                _take_event(Turn(definitions, now, min(given.at, given.received_at), given, out))
+                event = _in_time(given)
+                _take_event(Turn(definitions, now, event.at, event, out))
             case Wake():
                 _take_wake(Turn(definitions, now, min(given.at, now), None, out))
             case _:
                 assert_never(given)
     out.person.wake_at = _wake_at(definitions, out.person, now)
     return out
+
+
+def _in_time(event: Event) -> Event:
+    """The event, not later than it was received: a clock ahead of ours must not outrank what comes after."""
+    return event if event.at <= event.received_at else replace(event, at=event.received_at)
 
 
 def _take_event(turn: Turn) -> None:
@@ -65,6 +71,7 @@ def _take_event(turn: Turn) -> None:
         for enrolment in waiting:
             _hear(turn, enrolment)
     for enrolment in began:
+        missed_goal(turn, enrolment)
         journey = journey_of(turn.definitions, enrolment)
         walk(turn, enrolment, Onward(journey.first if journey else None, enrolment.step_at))
     _stir(turn)

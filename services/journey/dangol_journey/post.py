@@ -6,7 +6,7 @@ from datetime import datetime, time
 from typing import Any
 
 from dangol.decisions import Reason
-from dangol.definitions import DefinitionSet
+from dangol.documents import DefinitionSet
 from dangol.messages import CONSENT_CHANNEL, Channel, ConsentStatement, Message
 from dangol_journey.clockwork import next_inside, zone_for
 from dangol_journey.model import Person, Window

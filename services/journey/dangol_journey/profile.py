@@ -6,7 +6,6 @@ from typing import Any
 
 from dangol.events import Event, Kind, person_key
 from dangol.messages import ConsentStatement
-
 from dangol_journey.addresses import TOKEN_TRAITS, addresses_in, believed, place
 from dangol_journey.clockwork import zone_of
 from dangol_journey.consents import keep, statements_in

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from dangol.events import Fate
 
+from dangol.events import Fate
 from dangol_journey.model import Enrolment, Expression, Missing, Sent
 from dangol_journey.traits import profile_of
 from dangol_journey.turn import Turn
@@ -21,7 +21,8 @@ def scope_of(turn: Turn, enrolment: Enrolment | None = None) -> dict[str, Any]:
     """The namespaces of a condition. Where a moment or a message's fate led here, `event` is the newest entry event."""
     event = turn.event
     persons_own = event is not None and event.name not in FATES
-    scope: dict[str, Any] = {
+    scope = results_of(enrolment) if enrolment else {}
+    scope |= {
         "profile": profile_of(turn.definitions, turn.person),
         "event": event.properties if event and (persons_own or enrolment is None) else {},
         "context": event.context if event else {},
@@ -30,11 +31,10 @@ def scope_of(turn: Turn, enrolment: Enrolment | None = None) -> dict[str, Any]:
         if not persons_own:
             scope["event"] = enrolment.latest or enrolment.entry
         scope |= {"entry": enrolment.entry, "latest": enrolment.latest or enrolment.entry, "seen": enrolment.seen}
-        scope |= results_of(enrolment)
     return scope
 
 
-def results_of(enrolment: Enrolment) -> dict[str, dict[str, Any]]:
+def results_of(enrolment: Enrolment) -> dict[str, Any]:
     """The results of the steps gone through, by their names: `gift.expires_at`, `mail.opened`."""
     results = {name: _with_moments(result) for name, result in enrolment.results.items()}
     return results | {name: _of_sent(sent) for name, sent in enrolment.sends.items()}

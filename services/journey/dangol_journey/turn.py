@@ -9,7 +9,6 @@ from dangol.decisions import Decision, Entry, Reason, Verdict
 from dangol.events import Event
 from dangol.messages import ConsentStatement, Facts
 from dangol.names import named
-
 from dangol_journey.clockwork import zone_for
 from dangol_journey.model import Advanced, Definitions, Enrolment, Journey, Person
 from dangol_journey.traits import profile_of

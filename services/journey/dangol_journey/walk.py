@@ -3,7 +3,6 @@
 from typing import Any, assert_never
 
 from dangol.decisions import Reason, Verdict
-
 from dangol_journey.model import (
     Branch,
     Coupon,
