@@ -92,6 +92,10 @@ class Db:
         """Whether this task holds a transaction: then it must not wait for anything else."""
         return asyncio.current_task() in self._inside
 
+    def holders(self) -> frozenset[asyncio.Task[Any]]:
+        """The tasks that hold a transaction now."""
+        return frozenset(self._inside)
+
     async def now(self, conn: AsyncConnection) -> datetime:
         """The database's clock, by which everything due is judged; read it once a transaction."""
         if self.dialect == "sqlite":
