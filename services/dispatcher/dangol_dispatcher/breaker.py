@@ -64,6 +64,11 @@ def throttled(state: GatewayState, until: datetime) -> GatewayState:
     return replace(state, throttled_until=max(until, state.throttled_until or until))
 
 
+def paused(state: GatewayState, why: str) -> GatewayState:
+    """It refuses our credentials: nothing is sent, and nothing failed, until an operator resumes it."""
+    return replace(state, paused=why)
+
+
 def awake_at(state: GatewayState, now: datetime) -> datetime | None:
     """When it may be called again; None when it may now, or only an operator can say."""
     moments = [

@@ -166,6 +166,7 @@ class Claimed:
     lease_until: datetime
     first_claimed_at: datetime
     mode: Mode
+    possible_duplicate: bool = False  # a try before this one may have been taken, and the gateway has no key
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,22 @@ def gateway_of(request: SendRequest, channel: str, rules: Rules) -> str | None:
     return rules.gateway_for(channel)
 
 
+def first_queue(request: SendRequest, recipient: Recipient | None, rules: Rules) -> str:
+    """The gateway whose queue a new message joins: of the first channel that may do; empty where there is none.
+
+    A guess that costs nothing when wrong: whoever decides otherwise moves it.
+    """
+    leaves_by = ""
+    for channel in channels_of(request, recipient, rules):
+        if _cannot(request, channel, rules) is not None:
+            continue
+        leaves_by = leaves_by or gateway_of(request, channel, rules) or ""
+        reachable = recipient is None or not isinstance(_endpoint(request, Standing(recipient), channel), Skip)
+        if reachable:
+            return gateway_of(request, channel, rules) or ""
+    return leaves_by
+
+
 def _stopped(request: SendRequest, standing: Standing, now: datetime) -> Hold | Drop | None:
     """What is so whatever the channel: worthless by now, forgotten, or ahead of the facts it relies on."""
     if now >= request.expires_at:

@@ -177,9 +177,7 @@ class CouponCode(SQLModel, table=True):
     pool: str = Field(primary_key=True)
     code: str = Field(primary_key=True)
     issue: str | None = None
-    state: str = (
-        "free"  # free → reserved (rendered) → said (a claim was committed); reserved → free if surely never sent
-    )
+    state: str = "free"  # free → reserved (rendered) → said (a claim was committed); bound for ever
     profile: str | None = None
     at: datetime = Field(sa_type=UtcDateTime)
 

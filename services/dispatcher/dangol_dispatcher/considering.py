@@ -1,0 +1,71 @@
+"""What the rules say of messages now: everything they ask about is read here, and weighed person by person."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dangol.db import Db
+from dangol.messages import Channel
+from dangol_dispatcher.arbitration import arbitrate
+from dangol_dispatcher.ledger import Waiting
+from dangol_dispatcher.model import Choice, Recipient, Standing
+from dangol_dispatcher.queue import competitors
+from dangol_dispatcher.rulebook import Rules
+from dangol_dispatcher.standings import load_standings
+from dangol_dispatcher.suppressions import Place, place_of
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One gateway of one workspace, as its queue is worked through."""
+
+    rules: Rules
+    name: str  # empty: messages no gateway is configured for
+    key_window: timedelta | None = None
+    deadline: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A message with what the rules say of it now."""
+
+    waiting: Waiting
+    choice: Choice
+    standing: Standing
+
+
+async def consider(
+    db: Db,
+    conn: AsyncConnection,
+    counter: Counter,
+    waiting: Sequence[Waiting],
+    people: Mapping[str, Recipient],
+    now: datetime,
+) -> list[Considered]:
+    """What the rules say, one person's messages weighed together, also against those in other queues."""
+    if not waiting:
+        return []
+    everyone: dict[str, Recipient | None] = {one.profile: people.get(one.profile) for one in waiting}
+    standings = await load_standings(db, conn, counter.rules, everyone, places_of(waiting), now)
+    here = frozenset(one.request.message.id for one in waiting)
+    rivals = await competitors(conn, counter.rules, everyone.keys(), here, now) if counter.rules.caps else []
+    by_person: dict[str, list[Waiting]] = {}
+    for one in (*waiting, *rivals):
+        by_person.setdefault(one.profile, []).append(one)
+    choices: dict[str, Choice] = {}
+    for profile, theirs in by_person.items():
+        choices |= arbitrate([one.request for one in theirs], here, standings[profile], counter.rules, now)
+    return [Considered(one, choices[one.request.message.id], standings[one.profile]) for one in waiting]
+
+
+def places_of(waiting: Sequence[Waiting]) -> set[Place]:
+    """Endpoints that are not a person's own: those of webhooks, of staff, and of deliveries that may not be left."""
+    places = {place_of(*one.request.pinned) for one in waiting if one.request.pinned}
+    for message in (one.request.message for one in waiting):
+        if message.webhook is not None:
+            places.add((Channel.WEBHOOK, str(message.webhook.get("gateway", ""))))
+        if message.to:
+            places |= {place_of(channel, message.to) for channel in message.by}
+    return places

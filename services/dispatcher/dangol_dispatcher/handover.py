@@ -1,0 +1,186 @@
+"""Handing over: one last look, the gateway's call, and the record of what it answered."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dangol import metrics
+from dangol.db import Db, in_transaction
+from dangol.decisions import Reason
+from dangol.outbox import Outbox
+from dangol_dispatcher import breaker, ledger
+from dangol_dispatcher.considering import Counter, consider
+from dangol_dispatcher.deliveries import WORDS, Answered, deliveries_of, save_answered, tried_of
+from dangol_dispatcher.gates import load_gate, save_gate
+from dangol_dispatcher.ledger import Turn, Waiting
+from dangol_dispatcher.model import (
+    Accepted,
+    Ambiguous,
+    Claimed,
+    Gateway,
+    Go,
+    Hold,
+    Later,
+    Outcome,
+    Rejected,
+    Status,
+)
+from dangol_dispatcher.queue import messages_named, save_turns
+from dangol_dispatcher.recipients import load_recipients
+from dangol_dispatcher.rows import Row
+from dangol_dispatcher.schedule import waited_for
+from dangol_dispatcher.suppressions import place_of, suppress
+from dangol_dispatcher.talk import tell
+
+log = structlog.get_logger(__name__)
+# A gateway is asked to answer within its deadline; this much later it is left alone, and nobody knows.
+BEYOND_DEADLINE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a handover works with."""
+
+    db: Db
+    outbox: Outbox
+    counter: Counter
+    gateway: Gateway
+
+
+async def hand_over(hands: Hands, claimed: Sequence[Claimed]) -> None:
+    """Take one last look, call the gateway with what may still go, and record the answers."""
+    going = await in_transaction(hands.db, lambda conn: last_look(hands, conn, claimed))
+    if not going:
+        return
+    outcomes = await call(hands.gateway, going)
+    await in_transaction(hands.db, lambda conn: record(hands, conn, list(zip(going, outcomes, strict=True))))
+
+
+async def last_look(hands: Hands, conn: AsyncConnection, claimed: Sequence[Claimed]) -> list[Claimed]:
+    """Those still ours and still allowed: the rules are read once more, right before the call.
+
+    Whose lease is over, or whose fence has risen, is another's by now. What a rule stops is surely not sent: it
+    goes back to the rules.
+    """
+    now = await hands.db.now(conn)
+    rules = hands.counter.rules
+    rows = await deliveries_of(conn, [one.message for one in claimed])
+    ours = [one for one in claimed if _ours(rows.get(one.delivery), one) and now < one.lease_until]
+    waiting = await messages_named(conn, rules, [one.message for one in ours])
+    people = await load_recipients(conn, {one.profile for one in waiting})
+    allowed = {
+        one.waiting.request.message.id: isinstance(one.choice.answer, Go)
+        for one in await consider(hands.db, conn, hands.counter, waiting, people, now)
+        if one.waiting.status is Status.CLAIMED
+    }
+    await _take_back(hands, conn, [one for one in ours if allowed.get(one.message) is False], rows)
+    return [one for one in ours if allowed.get(one.message)]
+
+
+async def call(gateway: Gateway, claimed: Sequence[Claimed]) -> Sequence[Outcome]:
+    """The gateway's outcomes, one for each. Past its deadline, or after a raise, nobody knows."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    try:
+        async with asyncio.timeout((gateway.deadline + BEYOND_DEADLINE).total_seconds()):
+            outcomes = await gateway.send_many(claimed)
+    except Exception as error:
+        log.exception("a gateway raised", action="gateway_raised", gateway=gateway.name)
+        return [Ambiguous(f"{type(error).__name__}: {error}") for _ in claimed]
+    finally:
+        metrics.GATEWAY_SECONDS.labels(gateway.name).observe(loop.time() - started)
+    if len(outcomes) != len(claimed):
+        return [Ambiguous(f"{len(outcomes)} outcomes for {len(claimed)} deliveries") for _ in claimed]
+    return outcomes
+
+
+async def record(hands: Hands, conn: AsyncConnection, outcomes: Sequence[tuple[Claimed, Outcome]]) -> None:
+    """What became of each delivery, what the gateway's state is now, and what is told of it, in one transaction."""
+    now = await hands.db.now(conn)
+    rules = hands.counter.rules
+    messages = await messages_named(conn, rules, [one.message for one, _ in outcomes], lock=True)
+    waiting = {one.request.message.id: one for one in messages}
+    rows = await deliveries_of(conn, list(waiting))
+    answered: list[Answered] = []
+    turns: list[tuple[Waiting, Turn]] = []
+    for one, outcome in outcomes:
+        turn = _turn(hands, waiting[one.message], one, rows[one.delivery], outcome, now)
+        if turn is None:
+            log.warning("answered after its lease", action="late_answer", delivery=one.delivery, outcome=str(outcome))
+            continue
+        turns.append((waiting[one.message], turn))
+        answered.append(Answered(tried_of(one, rows[one.delivery], hands.counter.key_window), outcome, turn))
+    await save_turns(conn, turns, now)
+    await save_answered(conn, answered, now)
+    await _suppress(hands, conn, outcomes, now)
+    await _note_gateway(hands, conn, [outcome for _, outcome in outcomes], now)
+    await tell(hands.outbox, conn, turns, await load_recipients(conn, {one.profile for one in messages}), now)
+    for one, outcome in outcomes:
+        metrics.DELIVERIES.labels(one.content.channel, one.gateway, WORDS[type(outcome)]).inc()
+
+
+def _turn(hands: Hands, waiting: Waiting, one: Claimed, row: Row, outcome: Outcome, now: datetime) -> Turn | None:
+    tried = tried_of(one, row, hands.counter.key_window)
+    if _ours(row, one) and waiting.status is Status.CLAIMED:
+        return ledger.answered(waiting, tried, outcome, now)
+    if waiting.status is Status.UNKNOWN and isinstance(outcome, Accepted):
+        return ledger.sent(tried, outcome, now)  # statuses only rise: now we know
+    return None
+
+
+def _ours(row: Row | None, one: Claimed) -> bool:
+    return row is not None and row["status"] == "claimed" and row["fence"] == one.fence
+
+
+async def _take_back(hands: Hands, conn: AsyncConnection, stopped: Sequence[Claimed], rows: Mapping[str, Row]) -> None:
+    """A rule said no at the last moment: nothing was called, so the message goes back to the rules at once."""
+    if not stopped:
+        return
+    now = await hands.db.now(conn)
+    messages = await messages_named(conn, hands.counter.rules, [one.message for one in stopped], lock=True)
+    waiting = {one.request.message.id: one for one in messages if one.status is Status.CLAIMED}
+    turns, answered = [], []
+    for one in stopped:
+        if one.message in waiting and _ours(rows.get(one.delivery), one):
+            tried = tried_of(one, rows[one.delivery], hands.counter.key_window)
+            turn = ledger.taken_back(tried, Hold(now, Reason.ALLOWED), first=one.attempt == 1)
+            turns.append((waiting[one.message], turn))
+            answered.append(Answered(tried, Later("a rule stopped it before the call", throttled=True), turn))
+    await save_turns(conn, turns, now)
+    await save_answered(conn, answered, now)
+
+
+async def _suppress(
+    hands: Hands, conn: AsyncConnection, outcomes: Sequence[tuple[Claimed, Outcome]], now: datetime
+) -> None:
+    dead = {
+        place_of(one.content.channel, one.content.endpoint)
+        for one, outcome in outcomes
+        if isinstance(outcome, Rejected) and outcome.suppress
+    }
+    if dead:
+        await suppress(hands.db, conn, hands.counter.rules.workspace, dead, Reason.REJECTED_PERMANENTLY, now)
+
+
+async def _note_gateway(hands: Hands, conn: AsyncConnection, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """The circuit, throttling and pause of the gateway after a call."""
+    workspace, name = hands.counter.rules.workspace, hands.counter.name
+    before = await load_gate(conn, workspace, name, lock=True)
+    after = before
+    credentials = [one for one in outcomes if isinstance(one, Rejected) and one.credentials]
+    throttles = [one for one in outcomes if isinstance(one, Later) and one.throttled]
+    failed = sum(isinstance(one, Ambiguous) or (isinstance(one, Later) and not one.throttled) for one in outcomes)
+    taken = len(outcomes) - failed - len(credentials) - len(throttles)
+    after = breaker.answered(after, taken, failed, now)
+    for one in throttles:
+        after = breaker.throttled(after, now + (waited_for(one.after) or ledger.THROTTLED_FOR))
+    if credentials:
+        after = breaker.paused(after, credentials[0].said or Reason.CREDENTIALS)
+        log.error("a gateway refuses our credentials", action="gateway_paused", gateway=name, workspace=workspace)
+    if after != before:
+        await save_gate(hands.db, conn, workspace, name, after)
+    metrics.CIRCUIT_OPEN.labels(name).set(after.circuit is not breaker.Circuit.CLOSED)

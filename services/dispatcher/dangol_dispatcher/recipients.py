@@ -1,0 +1,62 @@
+"""Recipients in the database: loaded, locked in the order of their ids, saved."""
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dangol.db import Db
+from dangol_dispatcher.model import Recipient
+from dangol_dispatcher.rows import RECIPIENT, Row, put, put_new
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Recipient)
+
+
+async def load_recipients(conn: AsyncConnection, profiles: Collection[str]) -> dict[str, Recipient]:
+    """Those that are known, by profile."""
+    rows = await conn.execute(select(RECIPIENT.c.facts).where(RECIPIENT.c.profile.in_(sorted(profiles))))
+    return _by_profile(rows.scalars())
+
+
+async def lock_recipients(
+    conn: AsyncConnection, profiles: Collection[str], *, skip_locked: bool = False
+) -> dict[str, Recipient]:
+    """The same, locked until the transaction ends; `skip_locked` leaves out those another holds."""
+    locked = select(RECIPIENT.c.facts).where(RECIPIENT.c.profile.in_(sorted(profiles))).order_by(RECIPIENT.c.profile)
+    rows = await conn.execute(locked.with_for_update(skip_locked=skip_locked))
+    return _by_profile(rows.scalars())
+
+
+async def add_missing(db: Db, conn: AsyncConnection, recipients: Iterable[Recipient]) -> None:
+    """Rows for people not known yet, so that they can be locked."""
+    await put_new(db, conn, RECIPIENT, [_row(one) for one in sorted(recipients, key=lambda one: one.profile)])
+
+
+async def save_recipients(db: Db, conn: AsyncConnection, recipients: Iterable[Recipient]) -> None:
+    """As they are now."""
+    await put(db, conn, RECIPIENT, [_row(one) for one in sorted(recipients, key=lambda one: one.profile)])
+
+
+async def profiles_of_user(conn: AsyncConnection, workspace: str, user_id: str) -> list[str]:
+    """The profiles known under a user id."""
+    found = select(RECIPIENT.c.profile).where(RECIPIENT.c.workspace == workspace, RECIPIENT.c.user_id == user_id)
+    return sorted((await conn.execute(found.where(RECIPIENT.c.merged_into.is_(None)))).scalars())
+
+
+def _by_profile(facts: Iterable[str]) -> dict[str, Recipient]:
+    return {one.profile: one for one in map(_decoder.decode, facts)}
+
+
+def _row(one: Recipient) -> Row:
+    return {
+        "profile": one.profile,
+        "workspace": one.workspace,
+        "key": one.key,
+        "version": one.version,
+        "user_id": one.user_id,
+        "facts": _encoder.encode(one).decode(),
+        "merged_into": one.merged_into,
+        "erased": one.erased,
+    }

@@ -1,0 +1,173 @@
+"""The dispatcher at work: the reader of what journey says, a desk for each gateway, and the outbox."""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dangol import metrics
+from dangol.codec import decode_spoken
+from dangol.consume import Batch, Subscription, run_batches
+from dangol.db import in_transaction
+from dangol.decisions import Reason
+from dangol.definitions import Document
+from dangol.errors import Invalid
+from dangol.messages import Spoken
+from dangol.service import House
+from dangol.stream import Record
+from dangol.topics import Topic
+from dangol_dispatcher.breaker import allowance
+from dangol_dispatcher.desk import Desk, Office
+from dangol_dispatcher.gates import load_gate
+from dangol_dispatcher.gateways import open_gateways
+from dangol_dispatcher.intake import take_in
+from dangol_dispatcher.model import Gateway, Status
+from dangol_dispatcher.queue import IS_OPEN
+from dangol_dispatcher.rows import MESSAGE
+
+log = structlog.get_logger(__name__)
+GROUP = "dispatcher"
+UNROUTED = ""  # the queue of what no gateway is configured for
+MENDED = (
+    Reason.MISSING_VALUE,
+    Reason.TEMPLATE_ERROR,
+    Reason.UNKNOWN_TEMPLATE,
+    Reason.POOL_EMPTY,
+    Reason.NO_GATEWAY,
+    Reason.NO_CONTENT,
+)
+
+
+class Worker:
+    """Everything of dispatcher that runs in the background."""
+
+    def __init__(self, house: House, office: Office) -> None:
+        self.house, self.office = house, office
+        self.subscription = Subscription(house.stream, house.db, Topic.MESSAGES, GROUP, house.settings.member)
+        self.desks: dict[tuple[str, str], Desk] = {}
+        self.moved = asyncio.Event()  # what is published has moved
+        self.joined = False
+        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._gateways: dict[str, dict[str, Gateway]] = {}
+        self._documents: dict[str, tuple[Document, ...]] = {}
+        self._synced = -1
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; the calls that are out come back first."""
+        await self.subscription.start()
+        self.joined = True
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(run_batches(self.subscription, self.handle, stop))
+                tasks.create_task(self.office.outbox.run(self.subscription.held, stop))
+                await self._keep_desks(tasks, stop)
+        finally:
+            await self.subscription.close()
+            for gateways in self._gateways.values():
+                await _close(gateways.values())
+
+    async def handle(self, batch: Batch) -> None:
+        """A batch of what journey said, stored in one transaction with its position."""
+        spoken = [one for record in batch.records if (one := _read(record))]
+
+        async def work(conn: AsyncConnection) -> None:
+            await self.subscription.save(conn, batch)
+            await self.office.published.current(conn)
+            await take_in(self.house.db, conn, self.office.outbox, self.office.published, spoken)
+
+        await in_transaction(self.house.db, work)
+        self.ring()
+
+    def ring(self) -> None:
+        """Something was stored that may be due: every desk looks."""
+        for desk in self.desks.values():
+            desk.wake.set()
+
+    async def next_due(self) -> datetime | None:
+        """The earliest moment a message is due."""
+        async with self.house.db.transaction() as conn:
+            found: datetime | None = (await conn.execute(select(func.min(MESSAGE.c.due_at)).where(IS_OPEN))).scalar()
+        return found
+
+    async def idle(self, now: datetime) -> bool:
+        """Whether all that journey said is stored, no call is out, and nothing is due where something may be done."""
+        if (
+            not self.joined
+            or self._synced != self.office.published.number
+            or not all(desk.at_rest for desk in self.desks.values())
+        ):
+            return False
+        reached = [self.subscription.reached(home) for home in self.subscription.held()]
+        if not reached or any(at is None or at < now for at in reached):
+            return False
+        async with self.house.db.transaction() as conn:
+            due = select(MESSAGE.c.workspace, MESSAGE.c.gateway).where(IS_OPEN, MESSAGE.c.due_at <= now).distinct()
+            for workspace, gateway in (await conn.execute(due)).all():
+                if allowance(await load_gate(conn, workspace, gateway), 1, now):
+                    return False
+        return True
+
+    async def _keep_desks(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """A desk for each gateway that is published, as long as it is."""
+        await in_transaction(self.house.db, self.office.published.current)
+        stopping = asyncio.create_task(stop.wait())
+        while not stop.is_set():
+            self.moved.clear()
+            await self._sync(tasks, stop)
+            moving = asyncio.create_task(self.moved.wait())
+            await asyncio.wait({stopping, moving}, return_when=asyncio.FIRST_COMPLETED)
+            moving.cancel()
+        stopping.cancel()
+
+    async def _sync(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        number = self.office.published.number
+        for name, workspace in list(self.office.published.workspaces.items()):
+            documents = workspace.definitions.of("gateway") if workspace.definitions else ()
+            if self._documents.get(name) != documents or name not in self._gateways:
+                await self._reopen(name, documents, tasks, stop)
+            await in_transaction(self.house.db, lambda conn, name=name: self._reroute(conn, name))  # type: ignore[misc]
+        self._synced = number
+        self.ring()
+
+    async def _reopen(
+        self, workspace: str, documents: tuple[Document, ...], tasks: asyncio.TaskGroup, stop: asyncio.Event
+    ) -> None:
+        """Gateways and desks as the documents say now; the old ones finish what they started."""
+        old = self._gateways.get(workspace, {})
+        for key in [key for key in self._running if key[0] == workspace]:
+            self.desks.pop(key).leave()
+            await self._running.pop(key)
+        await _close(old.values())
+        opened = open_gateways(documents, self.house)
+        self._gateways[workspace], self._documents[workspace] = opened, documents
+        for name, gateway in [(UNROUTED, None), *opened.items()]:
+            desk = Desk(self.office, workspace, name, gateway)
+            self.desks[workspace, name] = desk
+            self._running[workspace, name] = tasks.create_task(desk.run(stop))
+
+    async def _reroute(self, conn: AsyncConnection, workspace: str) -> None:
+        """What waits for a gateway that is gone goes to whoever passes it on; what waited for a mended file is due."""
+        now = await self.house.db.now(conn)
+        names = [UNROUTED, *self._gateways[workspace]]
+        here = (MESSAGE.c.workspace == workspace, IS_OPEN)
+        await conn.execute(update(MESSAGE).where(*here, MESSAGE.c.gateway.not_in(names)).values(gateway=UNROUTED))
+        mended = (MESSAGE.c.status == Status.HELD.value, MESSAGE.c.reason.in_([reason.value for reason in MENDED]))
+        await conn.execute(update(MESSAGE).where(*here, *mended, MESSAGE.c.due_at > now).values(due_at=now))
+
+
+def _read(record: Record) -> Spoken | None:
+    """What a record says; one that says nothing is counted, and stops nobody."""
+    try:
+        return decode_spoken(record.value)
+    except Invalid as error:
+        metrics.RECORDS_SKIPPED.labels(Topic.MESSAGES, GROUP).inc()
+        log.error(error.message, action="bad_record", partition=record.partition, offset=record.offset)
+        return None
+
+
+async def _close(gateways: Iterable[Gateway] | Collection[Gateway]) -> None:
+    for gateway in gateways:
+        await gateway.close()
