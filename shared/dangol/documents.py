@@ -163,7 +163,7 @@ def read_dir(directory: str | FilePath) -> tuple[list[Document], list[Problem]]:
         if not _is_read(name) or not file.is_file():
             continue
         try:
-            texts[name] = "" if name.endswith(".csv") else file.read_text("utf-8-sig")
+            texts[name] = file.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             why = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else f"cannot be read: {error.strerror}"
             problems.append(Problem(name, 1, 1, "unreadable", f"{name} {why}"))
@@ -260,9 +260,14 @@ def _with_content(document: Document, texts: Mapping[str, str], problems: list[P
             problems.append(problem(document, (*path, key), "no_file", f"there is no file {file}", hint))
             continue
         document.files[".".join(str(part) for part in (*path, key))] = file
-        if key != "codes":
-            _part(document.body, path)[key] = texts[file]
+        _part(document.body, path)[key] = _codes(texts[file]) if key == "codes" else texts[file]
     return document
+
+
+def _codes(text: str) -> list[str]:
+    """The first column of a list of coupon codes, its heading left out."""
+    cells = [line.split(",")[0].strip().strip('"') for line in text.splitlines()]
+    return [cell for cell in cells if cell and cell.lower() not in ("code", "codes")]
 
 
 def _part(body: Any, path: Path) -> Any:
