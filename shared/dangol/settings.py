@@ -6,12 +6,12 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dangol.errors import Invalid
 
 PREFIX = "DANGOL_"
 SHORTEST_KEY = 6
+LOGS = ("sqlite", "kafka", "kafka+ssl", "kafka+sasl_ssl", "kafka+sasl_plaintext")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +99,9 @@ def _refuse_contradictions(settings: Settings) -> None:
         )
     if settings.embedded and settings.log != settings.db:
         raise Invalid("contradiction", "DANGOL_LOG and DANGOL_DB are two databases: an embedded log is in the state's")
-    if urlsplit(settings.log).scheme not in ("sqlite", "kafka", "kafka+ssl", "kafka+sasl_ssl", "kafka+sasl_plaintext"):
+    if settings.log.partition("://")[0] not in LOGS:
         raise Invalid("bad_setting", "DANGOL_LOG is sqlite:///… or kafka://host:port,…", where="DANGOL_LOG")
-    if urlsplit(settings.db).scheme not in ("sqlite", "postgresql"):
+    if settings.db.partition("://")[0] not in ("sqlite", "postgresql"):
         raise Invalid("bad_setting", "DANGOL_DB is sqlite:///… or postgresql://…", where="DANGOL_DB")
     _refuse_keys(settings)
     _refuse_numbers(settings)

@@ -61,9 +61,10 @@ def connection_of(settings: Settings) -> Connection:
     `?cafile=` names the authority to trust, `certfile=` and `keyfile=` our own certificate, `mechanism=` how the user
     proves itself; the password is the URL's, or `DANGOL_KAFKA_PASSWORD`.
     """
-    url = urlsplit(settings.log)
+    scheme, _, rest = settings.log.partition("://")
+    url = urlsplit(f"kafka://{rest}")  # an underscore is no letter of a scheme
     query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-    protocol = PROTOCOLS[url.scheme]
+    protocol = PROTOCOLS[scheme]
     servers = url.netloc.rpartition("@")[2]
     options: dict[str, Any] = {}
     if protocol.endswith("SSL"):
