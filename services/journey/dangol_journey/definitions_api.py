@@ -1,0 +1,119 @@
+"""`/api/definitions` and `/api/journeys`: what is published, and how many walk it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+
+from dangol import definitions as numbered
+from dangol.auth import secret
+from dangol.db import Db
+from dangol.documents import DefinitionSet, Document, Problem, errors, from_json, to_json
+from dangol.errors import NotFound
+from dangol.keys import Key
+from dangol_journey import looking
+
+Reader = Annotated[Key, Depends(secret("definitions:read"))]
+Publisher = Annotated[Key, Depends(secret("definitions"))]
+
+
+class GivenDocument(BaseModel):
+    """One document as the API takes it."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: str
+    name: str
+    body: dict[str, Any]
+    file: str = ""
+    text: str = ""
+    line: int = 1
+    files: dict[str, str] = {}
+
+
+class Publishing(BaseModel):
+    """The whole set of a workspace. `base` is the number it was made from: another in force by now is a stale base."""
+
+    model_config = ConfigDict(extra="forbid")
+    documents: list[GivenDocument]
+    base: int | None = None
+    dry_run: bool = False
+
+
+def definitions_router(db: Db) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["definitions"])
+
+    @router.post("/api/definitions")
+    async def publish(wanted: Publishing, holder: Publisher) -> dict[str, Any]:
+        """Check the whole set and publish it; with an error, or on a dry run, nothing is published."""
+        documents = tuple(from_json(one.model_dump()) for one in wanted.documents)
+        in_force = await _in_force(db, holder.workspace)
+        problems = numbered.check(DefinitionSet(in_force.number, holder.workspace, documents))
+        if errors(problems):
+            return _answer(in_force.number, problems, [], published=False)
+        changed = changes(in_force.documents, documents)
+        if wanted.dry_run:
+            return _answer(in_force.number, problems, changed, published=False)
+        by = f"key {holder.shown or holder.id}"
+        number = await numbered.publish(db, holder.workspace, documents, by=by, base=wanted.base)
+        return _answer(number, problems, changed, published=True)
+
+    @router.get("/api/definitions")
+    async def definitions(holder: Reader, at: int | None = None) -> dict[str, Any]:
+        """The set in force, or as it was at an older number."""
+        found = await _in_force(db, holder.workspace, at)
+        return {"number": found.number, "documents": [_shown(document) for document in found.documents]}
+
+    @router.get("/api/journeys")
+    async def journeys(holder: Reader) -> dict[str, Any]:
+        """Every journey with its counts; those no longer published as well, while somebody is inside."""
+        found = await _in_force(db, holder.workspace)
+        async with db.transaction() as conn:
+            counts = await looking.counts(conn, holder.workspace)
+        listed = [_journey(document, counts) for document in found.of("journey")]
+        gone = sorted(name for name in counts if found.one("journey", name) is None)
+        return {"journeys": listed + [{"name": name, "published": False, **counts[name]} for name in gone]}
+
+    @router.get("/api/journeys/{name}")
+    async def journey(name: str, holder: Reader) -> dict[str, Any]:
+        """One journey: its document and its counts."""
+        document = (await _in_force(db, holder.workspace)).one("journey", name)
+        if document is None:
+            raise NotFound("no_such_journey", f"no journey {name} is published")
+        async with db.transaction() as conn:
+            counts = await looking.counts(conn, holder.workspace)
+        return _journey(document, counts) | {"document": _shown(document)}
+
+    return router
+
+
+def changes(before: Sequence[Document], after: Sequence[Document]) -> list[str]:
+    """What publishing `after` changes: `journey welcome`, `journey old (removed)`."""
+    was = {(one.kind, one.name): one.body for one in before}
+    will = {(one.kind, one.name): one.body for one in after}
+    changed = [f"{kind} {name}" for (kind, name), body in will.items() if was.get((kind, name)) != body]
+    return changed + [f"{kind} {name} (removed)" for kind, name in was if (kind, name) not in will]
+
+
+async def _in_force(db: Db, workspace: str, at: int | None = None) -> DefinitionSet:
+    async with db.transaction() as conn:
+        number = await numbered.number(conn) if at is None else at
+        found = await numbered.load(conn, workspace, at)
+    return found.get(workspace) or DefinitionSet(number, workspace, ())
+
+
+def _answer(number: int, problems: Sequence[Problem], changed: Sequence[str], *, published: bool) -> dict[str, Any]:
+    said = [msgspec.to_builtins(problem) for problem in problems]
+    return {"number": number, "published": published, "problems": said, "changed": list(changed)}
+
+
+def _shown(document: Document) -> dict[str, Any]:
+    return to_json(document) | {"file": document.file, "version": document.version}
+
+
+def _journey(document: Document, counts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    about = {"about": document.body.get("about", ""), "priority": document.body.get("priority", 50)}
+    held = counts.get(document.name) or looking.no_counts()
+    return {"name": document.name, "version": document.version, "published": True, **about, **held}
