@@ -1,7 +1,9 @@
 """Every role as the compose file runs it: its own process, on real servers, ready, and gone when told."""
 
 import asyncio
+import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
@@ -13,6 +15,7 @@ import pytest
 from dangol.process import ROLES
 from tests.support.server import free_port
 
+DOCKERFILE = Path(__file__).parents[2] / "deploy" / "Dockerfile"
 READY_WITHIN = 60.0
 GONE_WITHIN = 25.0
 
@@ -84,6 +87,15 @@ async def until_ready(url: str, process: asyncio.subprocess.Process) -> None:
     pytest.fail(f"not ready: {last}\n{await said(process)}")
 
 
+async def health(environment: dict[str, str]) -> int:
+    """What the image's own health check comes to."""
+    (check,) = re.findall(r"HEALTHCHECK[^\n]*\\\n\s*CMD (\[.*\])", DOCKERFILE.read_text())
+    _python, *arguments = json.loads(check)
+    quiet = asyncio.subprocess.DEVNULL
+    asked = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=environment, stderr=quiet)
+    return await asked.wait()
+
+
 @pytest.mark.usefixtures("migrated")
 @pytest.mark.parametrize("role", [role for role, main in ROLES.items() if find_spec(main)])
 async def test_a_role_becomes_ready_and_leaves_in_good_order(role: str, environment: dict[str, str]) -> None:
@@ -94,6 +106,8 @@ async def test_a_role_becomes_ready_and_leaves_in_good_order(role: str, environm
         assert (await client.get(f"{url}/healthz/live")).status_code == 200
         metrics = await client.get(f"http://127.0.0.1:{environment['DANGOL_METRICS_PORT']}/metrics")
     assert "dangol_" in metrics.text
+    assert await health(environment) == 0
     process.terminate()
     async with asyncio.timeout(GONE_WITHIN):
         assert await process.wait() == 0, await said(process)
+    assert await health(environment) != 0
