@@ -5,10 +5,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.support.house import app_of, client_of, open_house
 
 from dangol.service import House
 from dangol_ingest.main import open_service
+from tests.support.house import app_of, client_of, open_house
 
 
 @pytest.fixture

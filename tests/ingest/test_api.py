@@ -7,8 +7,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.support.house import SECRET, WRITE, app_of, client_of, decisions_of, events_of, key_of
-from tests.support.posts import call, posted
 
 from dangol.decisions import Verdict
 from dangol.errors import Unavailable
@@ -20,6 +18,8 @@ from dangol_ingest.api import make_router
 from dangol_ingest.browser import Pages
 from dangol_ingest.intake import Intake
 from dangol_ingest.main import open_service
+from tests.support.house import SECRET, WRITE, app_of, client_of, decisions_of, events_of, key_of
+from tests.support.posts import call, posted
 
 AUTH = (WRITE, "")
 BATCHES = ["/v1/batch", "/v1/b", "/v1/import"]

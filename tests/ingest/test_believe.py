@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.posts import RECEIVED, arrival, believed, call, event_of, posted, reject_of, single
 
 from dangol.errors import Invalid
 from dangol.events import Kind, Origin
 from dangol_ingest import segment
 from dangol_ingest.believe import believe
+from tests.support.posts import RECEIVED, arrival, believed, call, event_of, posted, reject_of, single
 
 
 def test_a_track_call_becomes_an_event() -> None:

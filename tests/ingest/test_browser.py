@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx2
-from tests.support.house import SECRET, WRITE, app_of, client_of, key_of
 
 from dangol.keys import KeyKind
 from dangol.service import House
 from dangol_ingest.main import open_service
+from tests.support.house import SECRET, WRITE, app_of, client_of, key_of
 
 PAGE = {"Origin": "https://shop.example"}
 

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.posts import arrival
 
 from dangol.errors import Invalid
 from dangol_ingest import cloudevents
 from dangol_ingest.believe import believe
 from dangol_ingest.model import Believed
+from tests.support.posts import arrival
 
 ATTRIBUTES = {"specversion": "1.0", "id": "e1", "source": "/shop", "type": "Order Completed", "subject": "u1"}
 

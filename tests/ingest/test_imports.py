@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.support.house import SECRET, WRITE, app_of, client_of, decisions_of, events_of
 
 from dangol.events import Kind, Origin
 from dangol.service import House
 from dangol_ingest.main import open_service
 from dangol_ingest.model import Call
 from dangol_ingest.rows import Cutter, Reading, Row
+from tests.support.house import SECRET, WRITE, app_of, client_of, decisions_of, events_of
 
 CSV = """\ufeffuser_id,event,timestamp,cart_value,traits.email,memo
 u1,Order Completed,2026-11-01T10:00:00Z,42000,a@b.c,"two

@@ -4,13 +4,13 @@ import json
 
 import msgspec
 import pytest
-from tests.support.posts import arrival, believed, call, posted
 
 from dangol.codec import encode
 from dangol.errors import Invalid
 from dangol.events import Kind
 from dangol_ingest import segment
 from dangol_ingest.believe import believe
+from tests.support.posts import arrival, believed, call, posted
 
 GOOD = json.dumps(call())
 

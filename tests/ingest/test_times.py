@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.support.posts import RECEIVED, believed, call, event_of, posted, reject_of
 
 from dangol.errors import Invalid
 from dangol_ingest import times
+from tests.support.posts import RECEIVED, believed, call, event_of, posted, reject_of
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
