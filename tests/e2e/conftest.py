@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import postgres
+from tests.support import node, postgres
 from tests.support.product import Product, embedded, production
+from tests.support.programs import Unobtainable
 from tests.support.receivers import Hooks, Mailbox, smtp_server, webhook_receiver
 from tests.support.shop import quick_shop
 
@@ -31,7 +32,7 @@ def spine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     place = tmp_path_factory.mktemp(request.param)
     with smtp_server() as mailbox, webhook_receiver() as hooks:
         shop = quick_shop(place, smtp=mailbox.url, hook=hooks.url)
-        settings = {"HOOK_SECRET": hooks.secret}
+        settings = {"HOOK_SECRET": hooks.secret, **_script()}
         if request.param == "embedded":
             with embedded(place, shop, settings) as product:
                 yield Spine(product, mailbox, hooks)
@@ -55,3 +56,12 @@ def starter(tmp_path: Path) -> Iterator[Product]:
     """`dangol up` with nothing said: the starter, every message to the inbox, a clock to move."""
     with embedded(tmp_path, None) as product:
         yield product
+
+
+def _script() -> dict[str, str]:
+    """Segment's script for browsers, where Node.js could bring it: a product is told where the file is."""
+    try:
+        clients = node.install()
+    except Unobtainable:
+        return {}
+    return {"DANGOL_ANALYTICS_JS": str(clients / "node_modules/@segment/analytics-next/dist/umd/standalone.js")}

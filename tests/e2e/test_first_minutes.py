@@ -175,7 +175,7 @@ def test_init_test_and_apply_work_without_and_with_a_product(starter: Product) -
 def test_a_file_of_events_is_imported_and_its_bad_rows_are_kept_with_their_reason(starter: Product) -> None:
     """`--backfill` updates what is known and triggers nothing."""
     rows = [
-        '{"type": "track", "userId": "old", "event": "Signed Up", "context": {"traits": {"email": "old@example.test"}}}',
+        '{"type": "track", "userId": "old", "event": "Signed Up", "traits": {"email": "old@example.test"}}',
         '{"type": "track", "event": "Signed Up"}',
         "not json",
     ]

@@ -1,4 +1,4 @@
-"""The product as its users run it: `dangol up`, or all roles as processes on Kafka and PostgreSQL behind one address."""
+"""The product as its users run it: `dangol up`, or all roles as processes on Kafka and PostgreSQL, at one address."""
 
 import os
 import signal
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+from ruamel.yaml import YAML
 
 from tests.support.ingress import ingress
 
@@ -20,7 +21,7 @@ T = TypeVar("T")
 DANGOL = Path(sys.executable).parent / "dangol"
 READY_WITHIN = 60.0
 WRITE, BROWSER, SECRET, LINK = "write-key-1", "browser-key-1", "secret-key-1", "link-secret-of-tests-0123456789"
-WORKERS = {"ingest": ("ingest",), "journey": ("one", "two"), "dispatcher": ("one", "two"), "insights": ("one",)}
+COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 
 
 @dataclass(frozen=True)
@@ -155,25 +156,44 @@ def production(
         "DANGOL_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
         **environment,
     }
+    services = compose_services()
     with ExitStack() as stack:
-        migrated = stack.enter_context(process(["migrate"], place, shared, "migrate"))
+        migrated = stack.enter_context(process(services.pop("migrate").command, place, shared, "migrate"))
         assert migrated.wait(60) == 0, (place / "migrate.log").read_text()
         addresses: dict[str, list[str]] = {}
-        for role, members in WORKERS.items():
-            for member in members:
-                addresses.setdefault(role, []).append(_worker(stack, role, member, place, shared))
+        for name, service in services.items():
+            url = _worker(stack, name, service, place, {**shared, "DANGOL_MEMBER": service.member})
+            addresses.setdefault(service.command[0], []).append(url)
         url = stack.enter_context(ingress(addresses))
         product = Product(url, place, WRITE, SECRET, _browser_key(url), embedded=False)
         product.run("apply", str(definitions))
         yield product
 
 
-def _worker(stack: ExitStack, role: str, member: str, place: Path, shared: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class ComposeService:
+    """A process of docker-compose.yml: its command and its worker's stable name."""
+
+    command: list[str]
+    member: str
+
+
+def compose_services() -> dict[str, ComposeService]:
+    """The services of docker-compose.yml that run our image: their very commands are what is run here."""
+    said = YAML(typ="safe", pure=True).load(COMPOSE.read_text())["services"]
+    return {
+        name: ComposeService(list(service["command"]), service["environment"].get("DANGOL_MEMBER", name))
+        for name, service in said.items()
+        if service["image"] == "dangol:local"
+    }
+
+
+def _worker(stack: ExitStack, name: str, service: ComposeService, place: Path, settings: Mapping[str, str]) -> str:
     port = free_port()
-    own = {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": str(free_port()), "DANGOL_MEMBER": f"{role}-{member}"}
-    running = stack.enter_context(process([role], place, {**shared, **own}, f"{role}-{member}"))
+    own = {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": str(free_port())}
+    running = stack.enter_context(process(service.command, place, {**settings, **own}, name))
     url = f"http://127.0.0.1:{port}"
-    wait_ready(url, running, place / f"{role}-{member}.log")
+    wait_ready(url, running, place / f"{name}.log")
     return url
 
 
