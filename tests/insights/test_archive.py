@@ -1,0 +1,83 @@
+"""The archive on both databases."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from dangol.clock import utc_now
+from dangol.db import Db, open_db
+from dangol.decisions import Verdict
+from dangol.migrate import migrate
+from dangol_insights import archive
+from dangol_insights.model import Person, Wanted
+from tests.support.records import NOON, decision, event
+
+
+@pytest.fixture
+async def db(db_url: str) -> AsyncIterator[Db]:
+    db = await open_db(db_url, utc_now)
+    await migrate(db)
+    yield db
+    await db.close()
+
+
+async def test_what_is_kept_comes_back_whole_and_once(db: Db) -> None:
+    said = event(properties={"이름": "원두", "n": 1.5}, traits={"email": "a@b.c"}, at=NOON + timedelta(microseconds=1))
+    decided = decision(details={"until": "2026-11-22T23:00:00+00:00"}, journey="welcome")
+    for _ in range(2):
+        async with db.transaction() as conn:
+            await archive.save_events(db, conn, [said, said])
+            await archive.save_decisions(db, conn, [decided])
+            await archive.save_events(db, conn, [])
+    async with db.transaction() as conn:
+        assert [one.payload for one in await archive.find_events(conn, "default", Wanted())] == [said]
+        assert [one.payload for one in await archive.find_decisions(conn, "default", Wanted())] == [decided]
+        latest = await archive.newest_number(conn)
+    assert latest.event >= 1
+    assert latest.decision >= 1
+
+
+async def test_one_id_in_two_workspaces_is_two(db: Db) -> None:
+    async with db.transaction() as conn:
+        await archive.save_events(db, conn, [event(), event(workspace="other")])
+        for workspace in ("default", "other"):
+            (found,) = await archive.find_events(conn, workspace, Wanted())
+            assert found.payload.workspace == workspace
+        assert await archive.find_events(conn, "third", Wanted()) == []
+
+
+async def test_a_person_is_found_under_every_id_decisions_link(db: Db) -> None:
+    browsed = decision(Verdict.WAITED, "matched", user_id=None, anonymous_id="a1", journey="browse")
+    bought = decision(Verdict.SENT, at=NOON + timedelta(hours=1), journey="welcome")
+    elsewhere = decision(Verdict.SENT, user_id="u2", profile="p2", journey="welcome")
+    async with db.transaction() as conn:
+        await archive.save_decisions(db, conn, [bought, elsewhere, browsed])
+        for asked in (Person(user_id="u1"), Person(anonymous_id="a1")):
+            person = await archive.person_of(conn, "default", asked)
+            assert person.profiles == ("p1",)
+            assert await archive.timeline(conn, "default", person, 10) == [browsed, bought]
+        assert await archive.timeline(conn, "default", person, 1) == [bought]
+
+
+async def test_a_reason_is_found_with_its_detail(db: Db) -> None:
+    async with db.transaction() as conn:
+        await archive.save_decisions(
+            db,
+            conn,
+            [decision(reason="unknown: event.x"), decision(reason="unknown_template"), decision(reason="unknown")],
+        )
+        found = await archive.find_decisions(conn, "default", Wanted(reason="unknown"))
+    assert sorted(one.payload.reason for one in found) == ["unknown", "unknown: event.x"]
+
+
+@pytest.mark.parametrize("hostile", ["' OR 1=1 --", "%", "_", '"', "\\"])
+async def test_what_is_asked_for_is_only_a_value(db: Db, hostile: str) -> None:
+    async with db.transaction() as conn:
+        await archive.save_events(db, conn, [event()])
+        await archive.save_decisions(db, conn, [decision()])
+        for wanted in (Wanted(user_id=hostile), Wanted(id=hostile), Wanted(anonymous_id=hostile)):
+            assert await archive.find_events(conn, "default", wanted) == []
+            assert await archive.find_decisions(conn, "default", wanted) == []
+        assert await archive.find_events(conn, "default", Wanted(name=hostile)) == []
+        assert await archive.find_decisions(conn, "default", Wanted(reason=hostile)) == []
