@@ -1,5 +1,6 @@
 """A small shop: it serves its pages, and its backend posts orders with the official Segment client for Python.
 
+Run it:
     pip install segment-analytics-python
     DANGOL_WRITE_KEY=… DANGOL_BROWSER_KEY=… python shop.py        # then open http://127.0.0.1:8500
 """
@@ -25,7 +26,7 @@ class Shop(SimpleHTTPRequestHandler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, directory=str(SITE), **kwargs)
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class names it
+    def do_GET(self) -> None:
         """The pages, and their settings as a script."""
         if self.path == "/config.js":
             settings = {"host": DANGOL, "writeKey": os.environ["DANGOL_BROWSER_KEY"]}
@@ -33,7 +34,7 @@ class Shop(SimpleHTTPRequestHandler):
         else:
             super().do_GET()
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Take an order, and tell dangol of it."""
         length = int(self.headers.get("Content-Length", 0))
         if self.path != "/orders" or length > LARGEST_ORDER:

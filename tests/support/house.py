@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import httpx2
 import uvicorn
+from fastapi import APIRouter, FastAPI
+
 from dangol.clock import Clock, utc_now
 from dangol.codec import decode_decision, decode_event
 from dangol.db import open_db
@@ -22,7 +24,6 @@ from dangol.service import House
 from dangol.settings import read_settings
 from dangol.stream import Record, Stream, open_stream
 from dangol.topics import Topic
-from fastapi import APIRouter, FastAPI
 
 T = TypeVar("T")
 WRITE, SECRET = "write-key", "secret-key"

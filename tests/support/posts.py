@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+
 from dangol.events import Event, Kind, Origin
 from dangol_ingest import segment
 from dangol_ingest.believe import believe
