@@ -5,16 +5,16 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from tests.support.programs import CACHE, Unobtainable, run, version_of
+from tests.support.programs import CACHE, Unobtainable, apt_install, run, version_of
 
 WANTED = Path(__file__).parents[1] / "e2e" / "node"
 OLDEST = 18
 
 
 def install() -> Path:
-    """The folder with the clients' node_modules; `Unobtainable` without Node.js 18+ and npm."""
+    """The folder with the clients' node_modules; `Unobtainable` where Node.js 18+ and npm are not to be had."""
     if not shutil.which("npm") or not shutil.which("node"):
-        raise Unobtainable("no Node.js with npm installed")
+        apt_install("nodejs", "npm")
     if version_of("node", "--version") < OLDEST:
         raise Unobtainable(f"Node.js is older than {OLDEST}")
     files = [WANTED / "package.json", WANTED / "package-lock.json"]
