@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from dangol.db import Db
+from dangol.definitions import load
 from dangol.errors import NotFound
 from dangol.local import local_or_secret
 from dangol.settings import Settings
 from dangol_dispatcher.inbox_letters import Asked, html_of, letter, letters, newest, people
+from dangol_dispatcher.label import Brand
 from dangol_dispatcher.links import MAIL, Sealer
 from dangol_dispatcher.pages import asset
 
@@ -87,8 +89,11 @@ def _data(routes: APIRouter, db: Db, settings: Settings, sealer: Sealer) -> None
     async def one(workspace: workspace, number: int) -> Response:
         async with db.transaction() as conn:
             found = await letter(conn, workspace, number)
+            definitions = (await load(conn, workspace)).get(workspace)
         if found is None:
             raise NotFound("not_found", "no such message in the inbox")
+        body = next((document.body for document in definitions.of("workspace")), {}) if definitions else {}
+        found["sender"] = Brand.of(workspace, body).name
         if found["channel"] == "email" and found["parts"].get("html"):
             found["html_url"] = f"mail/{sealer.token(MAIL, found['delivery'])}"
         return _json(found)

@@ -1,7 +1,7 @@
 """The language of templates: Liquid with limits, strict about what is missing, nothing of the machine in reach."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from liquid import BoundTemplate, Environment
 from liquid.builtin.output import OutputNode
@@ -30,7 +30,7 @@ class NotThere(StrictDefaultUndefined):
     """A value that is not there: false in an `if`, replaced by `default`, and an error where it would be printed."""
 
     __slots__ = ()
-    allowed_properties: ClassVar[frozenset[str]] = StrictDefaultUndefined.allowed_properties | {
+    allowed_properties = StrictDefaultUndefined.allowed_properties | {
         "__bool__", "__eq__", "__class__", "__liquid__", "poke"
     }  # fmt: skip
 
@@ -104,6 +104,11 @@ HTML = _environment(autoescape=True)
 def parse(source: str, *, html: bool = False) -> BoundTemplate:
     """The compiled template; raises `liquid.exceptions.LiquidError` with its place."""
     return (HTML if html else TEXT).from_string(source)
+
+
+def known_filters() -> frozenset[str]:
+    """The names of all filters a template may use."""
+    return frozenset(TEXT.filters)
 
 
 def say(template: BoundTemplate, values: Mapping[str, Any]) -> str:

@@ -20,12 +20,18 @@ from dangol_dispatcher.mail import Mail, build
 from dangol_dispatcher.model import Content
 from dangol_dispatcher.phone_text import carried
 from dangol_dispatcher.template_check import check
-from dangol_dispatcher.wording import Reader, Template, Templates, compile_templates, compiled, fields_said
+from dangol_dispatcher.wording import (
+    KAKAO_VARIABLE,
+    Reader,
+    Template,
+    Templates,
+    compile_templates,
+    compiled,
+    fields_said,
+)
 from dangol_dispatcher.zones import zone_or
 
 __all__ = ["Links", "Reader", "Template", "TemplateProblem", "Templates", "check", "compile_templates", "render"]
-
-_KAKAO_VARIABLE = re.compile(r"#\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ def _filled(channel: str, parts: dict[str, Any]) -> dict[str, Any]:
 
     def walk(value: Any) -> Any:
         if isinstance(value, str):
-            return _KAKAO_VARIABLE.sub(put, value)
+            return KAKAO_VARIABLE.sub(put, value)
         if isinstance(value, Mapping):
             return {key: walk(inner) for key, inner in value.items()}
         return [walk(inner) for inner in value] if isinstance(value, list) else value

@@ -1,5 +1,6 @@
 """Templates: a published document compiled once, and said to one person on one channel."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from dangol_dispatcher.liquid_language import TemplateProblem, parse, say, value
 if TYPE_CHECKING:
     from dangol.definitions import DefinitionSet
 
+KAKAO_VARIABLE = re.compile(r"#\{([^{}]*)\}")
 # What a template may say on each channel. `check` refuses other names and names what is missing.
 FIELDS: dict[str, frozenset[str]] = {
     "email": frozenset({"subject", "html", "mjml", "text", "preheader", "from", "reply_to", "headers"}),
@@ -119,6 +121,11 @@ def compile_template(name: str, body: Mapping[str, Any]) -> Template:
     except LiquidError as error:
         return Template(name, category, {}, broken=str(error.message))
     return Template(name, category, contents)
+
+
+def fill_names(parts: Mapping[str, Any]) -> set[str]:
+    """The names of Kakao's `#{name}` variables in the text and buttons of a content."""
+    return {found[1] for name in ("text", "buttons") for found in KAKAO_VARIABLE.finditer(str(parts.get(name, "")))}
 
 
 def fields_said(channel: str, fields: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,8 +104,8 @@ async function choose(id) {
 }
 
 function brandOf(letter) {
-  const label = /^\(광고\)\s*\[([^\]]{1,30})\]/.exec(letter.parts.text ?? "");
-  return label?.[1] ?? /^"?([^"<]+?)"?\s*</.exec(letter.parts.from ?? "")?.[1] ?? letter.sender ?? "단골";
+  const from = /^"?([^"<]+?)"?\s*</.exec(letter.parts.from ?? "")?.[1];
+  return letter.sender || from || "단골";
 }
 
 function read() {
