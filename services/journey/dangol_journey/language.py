@@ -145,7 +145,7 @@ def compile_trait(document: Document, known: Known) -> tuple[ComputedTrait | Non
         draft.wrong((verb.value,), "no_property", "a count is of an event, not of a property", f"write {event}")
     if value and known.events.get(name) and value.split(".")[0] not in known.events[name]:
         draft.wrong((verb.value,), "undeclared_property", f"{name} declares no {value}", warning=True)
-    where = draft.condition(("where",), body.get("where"), AT_ENTRY, name)
+    where = draft.condition(("where",), body.get("where"), ("event", "context", "profile"), name)
     broken = any(one.severity == "error" for one in draft.problems)
     return (None if broken else ComputedTrait(document.name, verb, name, value, where)), draft.problems
 

@@ -9,11 +9,12 @@ import msgspec
 from dangol.events import Fate
 from dangol_journey.model import Enrolment, Expression, Missing, Sent
 from dangol_journey.traits import profile_of
-from dangol_journey.turn import Turn
+from dangol_journey.turn import Turn, zone_of_person
 
 MAX_VALUES = 32 * 1024  # bytes of JSON a message carries
 EXPENDABLE = ("context", "latest", "entry", "event")  # dropped in this order where that is not enough
 KEPT_TRAITS = ("name", "email", "phone", "user_id", "locale", "timezone")
+NOT_SAID = ("seen", "now", "zone")  # for conditions alone
 FATES = frozenset(Fate)
 
 
@@ -26,6 +27,8 @@ def scope_of(turn: Turn, enrolment: Enrolment | None = None) -> dict[str, Any]:
         "profile": profile_of(turn.definitions, turn.person),
         "event": event.properties if event and (persons_own or enrolment is None) else {},
         "context": event.context if event else {},
+        "now": turn.moment,
+        "zone": zone_of_person(turn).key,
     }
     if enrolment is not None:
         if not persons_own:
@@ -53,7 +56,7 @@ def values_of(turn: Turn, enrolment: Enrolment) -> tuple[dict[str, Any], list[st
 
     Whole namespaces go first (context, latest, entry, event), then all traits but the known ones.
     """
-    values = {name: value for name, value in scope_of(turn, enrolment).items() if name != "seen"}
+    values = {name: value for name, value in scope_of(turn, enrolment).items() if name not in NOT_SAID}
     cut: list[str] = []
     for name in EXPENDABLE:
         if _size(values) <= MAX_VALUES:
