@@ -1,5 +1,7 @@
 """What a step that sends asks for, and how it hears what became of it."""
 
+import dataclasses
+
 from dangol.decisions import Verdict
 from dangol.messages import Facts, Message
 from tests.support.journeys import (
@@ -114,3 +116,11 @@ class TestSending:
         assert set(message.values) == {"profile", "gift"}
         (asked,) = [one for one in told.decisions if one.verdict is Verdict.ASKED]
         assert asked.details["cut"] == ["context", "latest", "entry", "event"]
+
+    def test_a_fate_told_during_a_pause_leads_on_when_it_is_over(self) -> None:
+        life = Life(definitions(WELCOME))
+        (message,) = messages(life.happens("Signed Up"))
+        life.definitions = definitions(dataclasses.replace(WELCOME, paused=True))
+        assert messages(life.fate("Message Dropped", message)) == []
+        life.definitions = definitions(WELCOME)
+        assert templates(life.forward(HOUR)) == ["welcome-plain"]

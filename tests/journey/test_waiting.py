@@ -25,6 +25,7 @@ from tests.support.journeys import (
 from tests.support.walks import CART, messages, reasons, templates
 
 LATER = journey("later", "Signed Up", wait("day", after(DAY, "hi")), send("hi"))
+SEEN = journey("seen", "Signed Up", wait("here", on("Page Viewed", "hi"), after(DAY, "bye")), send("hi"), send("bye"))
 
 
 class TestWaiting:
@@ -59,29 +60,20 @@ class TestWaiting:
         assert templates(other.forward(7 * DAY)) == ["sorry"]
 
     def test_an_event_counts_from_now_on(self) -> None:
-        seen = journey(
-            "seen", "Signed Up", wait("here", on("Page Viewed", "hi"), after(DAY, "bye")), send("hi"), send("bye")
-        )
-        life = Life(definitions(seen))
+        life = Life(definitions(SEEN))
         life.happens("Page Viewed")
         life.happens("Signed Up")
         assert templates(life.happens("Page Viewed", NOON - MINUTE)) == []
         assert templates(life.happens("Page Viewed", NOON + MINUTE)) == ["hi"]
 
     def test_an_event_after_the_waits_own_moment_comes_too_late_for_it(self) -> None:
-        seen = journey(
-            "seen", "Signed Up", wait("here", on("Page Viewed", "hi"), after(DAY, "bye")), send("hi"), send("bye")
-        )
-        life = Life(definitions(seen))
+        life = Life(definitions(SEEN))
         life.happens("Signed Up")
         assert templates(life.happens("Page Viewed", NOON + DAY + MINUTE)) == []
         assert templates(life.give(Wake(NOON + DAY))) == ["bye"]
 
     def test_an_event_another_key_brought_first_is_heard_when_the_wait_begins(self) -> None:
-        seen = journey(
-            "seen", "Signed Up", wait("here", on("Page Viewed", "hi"), after(DAY, "bye")), send("hi"), send("bye")
-        )
-        life = Life(definitions(seen))
+        life = Life(definitions(SEEN))
         life.happens("Page Viewed", NOON + MINUTE)
         assert templates(life.happens("Signed Up", NOON)) == ["hi"]
         assert life.person.enrolments[0].step_at == NOON + MINUTE
@@ -143,3 +135,19 @@ class TestWaiting:
         assert life.person.wake_at == NOON + DAY + 10 * MINUTE
         life.definitions = definitions(LATER)
         assert templates(life.give(Wake(NOON + DAY + 10 * MINUTE))) == ["hi"]
+
+    def test_a_pause_holds_those_on_older_versions_too(self) -> None:
+        life = Life(definitions(LATER))
+        life.happens("Signed Up")
+        newer = dataclasses.replace(LATER, version=2, paused=True)
+        life.definitions = definitions(newer, versions={("later", 1): LATER})
+        assert life.give(Wake(NOON + DAY)).spoken == []
+
+    def test_what_happens_during_a_pause_counts_when_it_is_over(self) -> None:
+        life = Life(definitions(SEEN))
+        life.happens("Signed Up")
+        life.definitions = definitions(dataclasses.replace(SEEN, paused=True))
+        assert templates(life.happens("Page Viewed", NOON + HOUR)) == []
+        life.forward(2 * DAY)
+        life.definitions = definitions(SEEN)
+        assert templates(life.forward(HOUR)) == ["hi"]

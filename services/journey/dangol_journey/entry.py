@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from dangol.decisions import Entry, Reason, Verdict
 from dangol.events import Event
 from dangol.names import named
@@ -13,7 +15,7 @@ from dangol_journey.scope import met, scope_of
 from dangol_journey.turn import Turn, decide, live, unknown
 
 MAX_KEY_BYTES = 256
-MAX_SEEN = 50
+MAX_SEEN, MAX_SEEN_BYTES = 50, 64 * 1024
 BUCKETS = 10_000
 GOAL_WITHIN = timedelta(days=30)  # a goal that names no span
 
@@ -140,7 +142,9 @@ def _update(enrolment: Enrolment, event: Event, moment: datetime) -> None:
     """Who is inside enters no second time: the newest event of the kind becomes `latest`."""
     if enrolment.latest_at is None or moment >= enrolment.latest_at:
         enrolment.latest, enrolment.latest_at = event.properties, moment
-    enrolment.seen = [*enrolment.seen, event.properties][-MAX_SEEN:]
+    enrolment.seen = [*(enrolment.seen or [enrolment.entry]), event.properties][-MAX_SEEN:]
+    while len(enrolment.seen) > 1 and len(msgspec.json.encode(enrolment.seen)) > MAX_SEEN_BYTES:
+        del enrolment.seen[0]
 
 
 def _enrol(turn: Turn, event: Event, journey: Journey, key: str) -> Enrolment:
@@ -154,9 +158,7 @@ def _enrol(turn: Turn, event: Event, journey: Journey, key: str) -> Enrolment:
         entry_input=event.id,
         step_at=turn.moment,
         entry=event.properties,
-        latest=event.properties,
         latest_at=turn.moment,
-        seen=[event.properties],
         holdout=in_holdout(journey, turn.person.id),
         goal_until=turn.moment + (goal.within or GOAL_WITHIN) if goal else None,
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from dangol.decisions import Reason, Verdict
+from dangol.events import person_key
 from dangol_journey.addresses import place
 from dangol_journey.consents import keep
 from dangol_journey.endings import missed_exits
@@ -64,9 +65,12 @@ def erase(definitions: Definitions, person: Person, now: datetime) -> Advanced:
         enrolments=[_bare(one) for one in kept.enrolments],
         erased=True,
     )
+    turn.out.spoken.append(facts_of(definitions, gone))  # under the old key, behind what was said there before
+    gone.key = person_key(person.workspace, None, person.id)
     turn.out.person = gone
-    turn.out.spoken.append(facts_of(definitions, gone))
-    turn.out.decisions = [replace(one, user_id=None, anonymous_id=None, details={}) for one in turn.out.decisions]
+    turn.out.decisions = [
+        replace(one, key=gone.key, user_id=None, anonymous_id=None, details={}) for one in turn.out.decisions
+    ]
     return turn.out
 
 

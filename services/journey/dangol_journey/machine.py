@@ -14,7 +14,7 @@ from dangol_journey.joining import erase, merge
 from dangol_journey.model import Advanced, Definitions, Enrolment, Input, Onward, Person, Send, Wait, Wake, Webhook
 from dangol_journey.profile import learn
 from dangol_journey.sending import after_fate, after_silence, told
-from dangol_journey.turn import Turn, decide, journey_of, live
+from dangol_journey.turn import Turn, decide, journey_of, live, paused
 from dangol_journey.waiting import come_true, fire, hear, retime
 from dangol_journey.walk import leave, walk
 
@@ -92,13 +92,8 @@ def _take_wake(turn: Turn) -> None:
 
 def _earliest(turn: Turn, moment: datetime) -> Enrolment | None:
     timed = [one for one in live(turn.person) if one.due_at is not None and one.due_at <= moment]
-    due = [one for one in timed if not _paused(turn, one)]
+    due = [one for one in timed if not paused(turn.definitions, one)]
     return min(due, key=lambda one: (one.due_at or moment, one.id), default=None)
-
-
-def _paused(turn: Turn, enrolment: Enrolment) -> bool:
-    journey = journey_of(turn.definitions, enrolment)
-    return journey is not None and journey.paused
 
 
 def _fire(turn: Turn, enrolment: Enrolment) -> Onward | None:
@@ -108,16 +103,20 @@ def _fire(turn: Turn, enrolment: Enrolment) -> Onward | None:
         case Wait():
             return fire(turn, enrolment, state)
         case Send() | Webhook():
-            return after_silence(turn, enrolment, state)
+            return after_fate(turn, enrolment, state) or after_silence(turn, enrolment, state)
         case _:
             return None
 
 
 def _settle(turn: Turn, enrolment: Enrolment, step: str) -> None:
-    """Let an enrolment that waits for this message's fate go on."""
+    """Let an enrolment that waits for this message's fate go on; of a paused journey, once it is resumed."""
     journey = journey_of(turn.definitions, enrolment)
     state = journey.states.get(step) if journey else None
-    if enrolment.status == "live" and enrolment.state == step and isinstance(state, Send | Webhook):
+    if enrolment.status != "live" or enrolment.state != step or not isinstance(state, Send | Webhook):
+        return
+    if paused(turn.definitions, enrolment):
+        enrolment.due_at = turn.moment
+    else:
         walk(turn, enrolment, after_fate(turn, enrolment, state))
 
 
@@ -125,7 +124,7 @@ def _hear(turn: Turn, enrolment: Enrolment) -> None:
     """Let an enrolment that waits hear the input, or move its moment."""
     journey = journey_of(turn.definitions, enrolment)
     state = journey.states.get(enrolment.state or "") if journey else None
-    if enrolment.status == "live" and isinstance(state, Wait):
+    if enrolment.status == "live" and isinstance(state, Wait) and not paused(turn.definitions, enrolment):
         onward = hear(turn, enrolment, state)
         if onward is None:
             retime(turn, enrolment, state)
@@ -141,7 +140,7 @@ def _stir(turn: Turn) -> None:
         for enrolment in live(turn.person):
             journey = journey_of(turn.definitions, enrolment)
             state = journey.states.get(enrolment.state or "") if journey else None
-            if isinstance(state, Wait):
+            if isinstance(state, Wait) and not paused(turn.definitions, enrolment):
                 walk(turn, enrolment, come_true(turn, enrolment, state))
     if turn.stirred:
         decide(turn, Verdict.LOOP, Reason.LOOPED, about=turn.moment.isoformat(), hops=MAX_HOPS)
@@ -152,8 +151,7 @@ def _wake_at(definitions: Definitions, person: Person, now: datetime) -> datetim
     moments = []
     for enrolment in live(person):
         if enrolment.due_at is not None:
-            journey = journey_of(definitions, enrolment)
-            held = journey is not None and journey.paused
+            held = paused(definitions, enrolment)
             moments.append(max(enrolment.due_at, now + PAUSE_LOOK) if held else enrolment.due_at)
     return min(moments, default=None)
 

@@ -309,9 +309,9 @@ class Enrolment(msgspec.Struct, kw_only=True, omit_defaults=True):
     step_at: datetime  # the moment waits count from
     due_at: datetime | None = None
     entry: dict[str, Any] = {}
-    latest: dict[str, Any] = {}
+    latest: dict[str, Any] = {}  # empty while it is the entry
     latest_at: datetime | None = None
-    seen: list[dict[str, Any]] = []
+    seen: list[dict[str, Any]] = []  # empty while it is the entry alone
     results: dict[str, dict[str, Any]] = {}  # step's name → result (coupon: pool, issue, expires_at)
     sends: dict[str, Sent] = {}
     holdout: bool = False

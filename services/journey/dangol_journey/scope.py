@@ -33,7 +33,11 @@ def scope_of(turn: Turn, enrolment: Enrolment | None = None) -> dict[str, Any]:
     if enrolment is not None:
         if not persons_own:
             scope["event"] = enrolment.latest or enrolment.entry
-        scope |= {"entry": enrolment.entry, "latest": enrolment.latest or enrolment.entry, "seen": enrolment.seen}
+        scope |= {
+            "entry": enrolment.entry,
+            "latest": enrolment.latest or enrolment.entry,
+            "seen": enrolment.seen or [enrolment.entry],
+        }
     return scope
 
 

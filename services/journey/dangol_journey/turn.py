@@ -50,6 +50,12 @@ def journey_of(definitions: Definitions, enrolment: Enrolment) -> Journey | None
     return definitions.versions.get((enrolment.journey, enrolment.version), current)
 
 
+def paused(definitions: Definitions, enrolment: Enrolment) -> bool:
+    """Whether an enrolment is held: a pause is of the journey in force, and holds those on its older versions too."""
+    journey = definitions.journeys.get(enrolment.journey)
+    return journey is not None and journey.paused
+
+
 def live(person: Person) -> list[Enrolment]:
     """The enrolments that are inside their journeys, in the order they entered."""
     return [enrolment for enrolment in person.enrolments if enrolment.status == "live"]

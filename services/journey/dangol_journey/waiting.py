@@ -72,7 +72,10 @@ def come_true(turn: Turn, enrolment: Enrolment, wait: Wait) -> Onward | None:
 
 
 def fire(turn: Turn, enrolment: Enrolment, wait: Wait) -> Onward | None:
-    """The way whose moment has come; None where the moment moved away meanwhile."""
+    """The way whose moment has come, or one that came true unheard; None where the moment moved away meanwhile."""
+    taken = _already(turn, enrolment, wait)
+    if taken is not None:
+        return choose(turn, enrolment, *taken, Reason.MATCHED)
     moments = _moments(turn, enrolment, wait)
     at, index = min(((at, index) for index, at in moments.items()), default=(enrolment.due_at, -1))
     if at is None or at > turn.moment:
