@@ -21,6 +21,7 @@ __all__ = [
     "from_json",
     "in_order",
     "near",
+    "part_of",
     "problem",
     "read_dir",
     "read_texts",
@@ -122,7 +123,7 @@ def problem(
     """
     included = document.files.get(".".join(str(part) for part in path))
     if included and offset is not None:
-        file, (line, column) = included, _spot_in(str(_part(document.body, path)), offset)
+        file, (line, column) = included, _spot_in(str(part_of(document.body, path)), offset)
     else:
         file, (line, column) = document.file, document.key_at(path) if key else document.at(path, offset)
     return Problem(file, line, column, code, message, hint, "warning" if warning else "error", path, document.said)
@@ -206,12 +207,12 @@ def _read_file(
     for line, text in yaml_source.pieces(texts[file]):
         source = yaml_source.parse(text, line)
         problems += [Problem(file, one.line, one.column, one.code, one.message, one.hint) for one in source.faults]
-        if source.value is None:
-            continue
+        if source.value is None or source.faults:
+            continue  # what YAML took wrongly would only give rise to more complaints
         for path, body in _bodies(source.value):
             told = _unnamed(kind, body)
             if told is not None:
-                place = yaml_source.spot(source, path)
+                place = yaml_source.spot(source, (*path, kind) if told[0] == "bad_name" else path)
                 problems.append(Problem(file, *place, *told))
                 continue
             name = kind if kind == "caps" else body[kind]
@@ -260,7 +261,7 @@ def _with_content(document: Document, texts: Mapping[str, str], problems: list[P
             problems.append(problem(document, (*path, key), "no_file", f"there is no file {file}", hint))
             continue
         document.files[".".join(str(part) for part in (*path, key))] = file
-        _part(document.body, path)[key] = _codes(texts[file]) if key == "codes" else texts[file]
+        part_of(document.body, path)[key] = _codes(texts[file]) if key == "codes" else texts[file]
     return document
 
 
@@ -270,7 +271,8 @@ def _codes(text: str) -> list[str]:
     return [cell for cell in cells if cell and cell.lower() not in ("code", "codes")]
 
 
-def _part(body: Any, path: Path) -> Any:
+def part_of(body: Any, path: Path) -> Any:
+    """The part of a body that stands at a path."""
     for part in path:
         body = body[part]
     return body

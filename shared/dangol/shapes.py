@@ -118,7 +118,8 @@ def text(what: str, test: Callable[[str], Wrong | None], schema: Mapping[str, An
 
     def tested(value: Any) -> Wrong | None:
         if not isinstance(value, str):
-            return Wrong("wrong_type", f"this is {kind_of(value)}, not {what}")
+            hint = "quote it" if isinstance(value, bool | int | float) else ""
+            return Wrong("wrong_type", f"this is {kind_of(value)}, not {what}", hint)
         return test(value)
 
     return Scalar(what, {"type": "string", **(schema or {})}, tested)
@@ -239,9 +240,15 @@ def _check_map(shape: Fields | OneOf, value: Any, path: Path, checked: Checked) 
         return _check_map(shape.words[word], value, path, checked) if word else _GONE
     parts = {name: _check_field(shape, name, part, path, checked) for name, part in value.items()}
     for name in shape.needs:
-        if name not in value:
+        if name not in value and not _meant(shape, name, value):
             checked.wrong(path, Wrong("missing_field", f"{shape.what} has no {name}", shape.hints.get(name, "")))
     return {name: part for name, part in parts.items() if part is not _GONE}
+
+
+def _meant(shape: Fields, name: str, value: Mapping[str, Any]) -> bool:
+    """Whether a field that is complained of already stands for the missing one."""
+    unknown = [other for other in value if other not in shape.fields]
+    return any(other in shape.later or other in shape.hints or near(other, [name]) for other in unknown)
 
 
 def _check_field(shape: Fields, name: str, value: Any, path: Path, checked: Checked) -> Any:
@@ -271,7 +278,8 @@ def _word(shape: OneOf, value: Mapping[str, Any], path: Path, checked: Checked) 
             (*path, words[1]), Wrong("two_words", f"this {shape.what} is {said} at once", "make two of it"), key=True
         )
         return None
-    first = next(iter(value), "")
+    known = {name for part in shape.words.values() for name in part.fields}
+    first = next((name for name in value if name not in known), next(iter(value), ""))
     hint = near(first, shape.words) or f"one of: {', '.join(shape.words)}"
     if first == "on":
         hint = "an event is written event:, because some YAML readers take on for true"

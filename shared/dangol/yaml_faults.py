@@ -22,7 +22,9 @@ def explain(error: MarkedYAMLError | ReaderError, text: str) -> Told:
     problem, context = str(error.problem), str(error.context or "")
     if "'\\t'" in problem or "\t" in row[: mark.column + 1]:
         return mark.line, row.find("\t"), "tab", "a tab stands where YAML wants spaces", "indent with spaces"
-    for matched in (_second_colon, _unclosed, _strange_start, _after_a_quote, _indentation):
+    if (swallowed := _swallowed_by_a_comment(problem, text, mark.line)) is not None:
+        return swallowed
+    for matched in (_swallowed, _second_colon, _unclosed, _strange_start, _after_a_quote, _indentation):
         if told := matched(problem, context, row, mark.column):
             line, column = mark.line, mark.column
             if told[0] in ("unclosed", "missing_comma") and error.context_mark is not None:
@@ -58,7 +60,13 @@ def _unclosed(problem: str, context: str, row: str, column: int) -> Words:
     if "<stream end>" in problem or "<block" in problem or "<document" in problem:
         return "unclosed", f"the {opened} opened here is never closed", "close it"
     hint = "quote a value that has , : [ ] { } in it, or give each field a line of its own"
-    return "missing_comma", f"between the {opened} here and its end something is not parted by a comma", hint
+    return "missing_comma", f"after the {opened} here something is not parted by a comma, or it is never closed", hint
+
+
+def _swallowed(problem: str, context: str, row: str, column: int) -> Words:
+    if found := re.search(r"(?:^|[\s\[{,])(!\S+?)[}\],]*$", row[: column + 1]):
+        return "tag", f"{found.group(1)} is read as a YAML tag, and would be lost", f'quote it: "{found.group(1)}"'
+    return None
 
 
 def _strange_start(problem: str, context: str, row: str, column: int) -> Words:
@@ -76,6 +84,24 @@ def _strange_start(problem: str, context: str, row: str, column: int) -> Words:
 def _after_a_quote(problem: str, context: str, row: str, column: int) -> Words:
     if "found '<scalar>'" in problem and re.search(r"[\"']\s*$", row[:column]):
         return "after_quote", "text follows the closing quote", "put the whole value between the quotes"
+    return None
+
+
+def _swallowed_by_a_comment(problem: str, text: str, line: int) -> Told | None:
+    """`{to: #vip}` ends nowhere: all after the # was taken for a comment."""
+    if "<stream end>" not in problem and "got ':'" not in problem:
+        return None
+    rows = text.split("\n")[: line + 1]
+    for row in range(len(rows) - 1, -1, -1):
+        if found := re.search(r"[:,]\s+(#[^\s#][^,}\]\s]*)", rows[row]):
+            said = found.group(1)
+            return (
+                row,
+                found.start(1),
+                "comment",
+                f"{said} is read as a comment, and would be lost",
+                f'quote it: "{said}"',
+            )
     return None
 
 

@@ -117,7 +117,7 @@ def _value(source: Source, node: Node, path: Path, key: Node | None) -> Any:
         case SequenceNode():
             return [_value(source, item, (*path, i), None) for i, item in enumerate(node.value)]
         case ScalarNode():
-            return _scalar(source, node)
+            return _scalar(source, node, key)
         case _:
             return None
 
@@ -153,7 +153,7 @@ def _mapping(source: Source, node: MappingNode, path: Path) -> dict[str, Any]:
     return found
 
 
-def _scalar(source: Source, node: ScalarNode) -> Any:
+def _scalar(source: Source, node: ScalarNode, key: Node | None) -> Any:
     text, line, column = str(node.value), node.start_mark.line, node.start_mark.column
     if not (node.tag or _OWN_TAG).startswith(_OWN_TAG):
         hint = f'quote it: "{node.tag}{" " + text if text else ""}"'
@@ -161,8 +161,9 @@ def _scalar(source: Source, node: ScalarNode) -> Any:
         return None
     if node.style:  # quoted or a block: always text
         return text
-    if lost := _lost_to_a_comment(source.text, node):
+    if lost := _lost_to_a_comment(source.text, node, key):
         hint = f'quote it: "{(text + lost).strip()}"' if '"' not in text + lost else "quote it"
+        line, column = _comment_spot(source.text, node, key, lost)
         source.fault(line, column, "comment", f"{lost.strip()} is read as a comment, and would be lost", hint)
         return None
     if _NOT_JSON.fullmatch(text):
@@ -184,14 +185,25 @@ def plain(text: str) -> Any:
     return float(text) if _NUMBER.fullmatch(text) else text
 
 
-def _lost_to_a_comment(text: str, node: ScalarNode) -> str:
+def _lost_to_a_comment(text: str, node: ScalarNode, key: Node | None) -> str:
     """What was surely meant as text and read as a comment: `안녕 #{name}님`, `to: #vip`."""
-    at = node.end_mark.index
+    at = node.end_mark.index if node.value or key is None else key.end_mark.index
     end = text.find("\n", at)
     rest = text[at : end if end >= 0 else len(text)]
-    if re.match(r"\s+#\{", rest) or (not node.value and re.match(r"\s*#[^\s#]", rest)):
+    if re.match(r"\s+#\{", rest):
         return rest.rstrip()
+    if not node.value and re.match(r"\s*:\s+#[^\s#]", rest):
+        return rest.strip().lstrip(":").strip()
     return ""
+
+
+def _comment_spot(text: str, node: ScalarNode, key: Node | None, lost: str) -> tuple[int, int]:
+    """Where a comment begins that swallowed a value; where the value begins, if there is any."""
+    mark = node.start_mark
+    if node.value or key is None:
+        return mark.line, mark.column
+    at = text.index(lost.strip(), key.end_mark.index)
+    return key.start_mark.line, at - (text.rfind("\n", 0, at) + 1)
 
 
 def spot(source: Source, path: Path, offset: int | None = None) -> tuple[int, int]:

@@ -60,5 +60,6 @@ def _aliases_twice(definitions: DefinitionSet) -> Iterator[Problem]:
         aka: Any = document.body.get("aka")
         for i, name in enumerate(aka if isinstance(aka, list) else ()):
             if names.setdefault(str(name), document.name) != document.name:
-                message = f"{name} is already a name of {names[str(name)]}"
+                other = names[str(name)]
+                message = f"{name} is an event itself" if other == name else f"{name} is already a name of {other}"
                 yield problem(document, ("aka", i), "name_twice", message, "an event's other names are its own")

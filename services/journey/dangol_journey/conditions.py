@@ -103,6 +103,9 @@ def compile_condition(source: str) -> Condition:
     node = read(source)
     if (kind := kind_of(node)) not in ("truth", "any"):
         raise Ungrammatical(0, f"this is {kind}, not a condition", "compare it: ==, !=, <, >", "not_a_condition")
+    if isinstance(node, Chain) and node.rest[0][0] not in _COMPARISONS:
+        dashed = "; a step's name with - in it reads as a subtraction" if node.rest[0][0] == "-" else ""
+        raise Ungrammatical(0, "this is a sum, not a condition", f"compare it: ==, !=, <, >{dashed}", "not_a_condition")
     return _compiled(source, node, truth=True)
 
 

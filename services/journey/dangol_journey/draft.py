@@ -72,6 +72,8 @@ class Draft:
         known = (*roots, *self.verbs) if "entry" in roots else tuple(roots)
         for mention, at, _ in condition.mentions:
             root, rest = mention[0], mention[1:]
+            if root not in known and self._after_a_dash(root, condition.source, at):
+                continue
             if root not in known:
                 self.wrong(
                     path, "unknown_name", f"nothing is called {root} here", self._hint(root, known, event), offset=at
@@ -80,6 +82,10 @@ class Draft:
                 self._result(path, root, rest[0], at)
             elif rest:
                 self._property(path, root, rest[0], event, at)
+
+    def _after_a_dash(self, root: str, source: str, at: int) -> bool:
+        """Whether this is the rest of a step's name which reads as a subtraction."""
+        return source[:at].endswith("-") and any(f"-{root}" in name for name in self.verbs)
 
     def _hint(self, root: str, known: tuple[str, ...], event: str) -> str:
         if root in LATER:

@@ -33,9 +33,12 @@ CHANNELS = tuple(channel for channel in Channel if channel != Channel.WEBHOOK)
 MOST_STEPS = 200
 LATER_STEPS = frozenset({"split", "points", "emit", "call", "test"})
 LATER_WAYS = frozenset({"item", "share", "segment", "stage", "leaves"})
-LATER_ENTRIES = frozenset({"segment", "stage", "schedule", "date", "item", "people", "each", "api", "leaves", "every"})
+LATER_ENTRIES = frozenset(
+    ("segment", "stage", "schedule", "date", "item", "people", "each", "api", "leaves", "every", "before", "at", "when")
+)
 
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
+_NUMBER_FIRST = re.compile(r"\s*\d[\w .]*$")
 _PERCENT = re.compile(r"\d{1,3}(\.\d{1,2})?%")
 
 
@@ -83,12 +86,17 @@ def _zone(value: str) -> Wrong | None:
     return None
 
 
+def _span(value: str) -> Wrong | None:
+    return SPAN.test(value)
+
+
 def _span_or_sum(value: str) -> Wrong | None:
     try:
         kind = compile_value(value).kind
     except Ungrammatical as wrong:
-        hint = wrong.hint or "write a span: 24h, or a sum: item.cycle_days * 1d - 3d"
-        return Wrong(wrong.code, wrong.message, hint, wrong.at)
+        if _NUMBER_FIRST.match(value):
+            return _span(value)
+        return Wrong(wrong.code, wrong.message, wrong.hint or "write a span: 24h, or a sum of spans", wrong.at)
     if kind in ("a span", "any"):
         return None
     return Wrong("bad_span", f"this is {kind}, not a span", "write a number and a unit: 90s, 30m, 24h, 7d, 2w")
@@ -136,7 +144,7 @@ _WAY: Shape = OneOf(
         "opened": Fields("a way by open", {"opened": TEXT, "then": STEPS}),
         "clicked": Fields("a way by click", {"clicked": TEXT, "then": STEPS}),
         "delivered": Fields("a way by delivery", {"delivered": TEXT, "then": STEPS}),
-        "when": Fields("a way by condition", {"when": CONDITION, "then": STEPS}),
+        "when": Fields("a way by condition", {"when": CONDITION, "then": STEPS}, later=LATER_WAYS),
         "after": Fields(
             "a way by span", {"after": LENGTH, "since": choice("start", "latest"), **_HOURS, "then": STEPS}
         ),
@@ -242,7 +250,11 @@ TRAIT = OneOf(
 
 KINDS_OF_PROPERTY = ("string", "number", "integer", "boolean", "datetime", "list", "map")
 PROPERTY = choice("kind of property", *KINDS_OF_PROPERTY, *(f"{kind}!" for kind in KINDS_OF_PROPERTY))
-EVENT = Fields("an event", {"event": TEXT, "aka": ListOf(TEXT), "has": MapOf(PROPERTY), "about": TEXT}, ("event",))
+EVENT = Fields(
+    "an event",
+    {"event": TEXT, "aka": Either(scalar=TEXT, items=ListOf(TEXT)), "has": MapOf(PROPERTY), "about": TEXT},
+    ("event",),
+)
 
 WORKSPACE = Fields(
     "the workspace",

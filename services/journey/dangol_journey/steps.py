@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from dangol.documents import Path
+from dangol.documents import Path, part_of
 from dangol.errors import Invalid
 from dangol.problems import near
 from dangol.spans import span
@@ -38,10 +38,12 @@ Next = str | None
 def lay(draft: Draft, states: dict[str, State], block: Any, path: Path, after: Next) -> Next:
     """Make the states of a block; what follows its last is `after`. The name of its first."""
     steps = list(steps_of(block, path))
+    if not steps:
+        return after
     names: list[Next] = [draft.names[step_path] for step_path, _ in steps]
     for (step_path, step), name, following in zip(steps, names, [*names[1:], after], strict=True):
         states[str(name)] = _BUILDERS[verb_of(step)](_Site(draft, states, str(name), step, step_path, following))
-    return names[0] if names else after
+    return names[0]
 
 
 class _Site:
@@ -76,7 +78,8 @@ def _wait(site: _Site) -> State:
             )
     taken = [_way(site, way, way_path) for way_path, way in each(given, path)]
     ways = tuple(way for way in taken if way is not None)
-    if not any(isinstance(way, After | Until) for way in ways):
+    written = each(part_of(site.draft.document.body, path), path)
+    if not any("after" in way or "until" in way for _, way in written):
         message = "this wait may never end: no way has after or until"
         site.draft.wrong(path, "endless_wait", message, "add a way such as {after: 7d}")
     return Wait(site.name, ways)
@@ -138,19 +141,19 @@ def _branch(site: _Site) -> State:
 
 def _send(site: _Site) -> State:
     by = site.step.get("by", ())
-    channels = (by,) if isinstance(by, str) else tuple(channel for channel in by if channel)
+    listed = [by] if isinstance(by, str) else list(by)
     template = site.step["send"]
     _look_up(site, "template", "send", template, site.draft.known.templates)
     speaks = site.draft.known.templates.get(template)
-    for i, channel in enumerate(channels):
-        if speaks is not None and channel != PREFERRED and channel not in speaks:
+    for i, channel in enumerate(listed):
+        if speaks is not None and channel not in (PREFERRED, None, *speaks):
             path = (*site.path, "by") if isinstance(by, str) else (*site.path, "by", i)
             hint = f"it speaks on: {', '.join(speaks) or 'no channel'}"
             site.draft.wrong(path, "no_content", f"the template {template} says nothing on {channel}", hint)
     return Send(
         name=site.name,
         template=template,
-        by=channels,
+        by=tuple(channel for channel in listed if channel),
         within=site.span("within"),
         to=site.step.get("to"),
         otherwise=site.block(site.step, "otherwise", site.path),
@@ -176,7 +179,9 @@ def _set(site: _Site) -> State:
     for name, given in site.step["set"].items():
         path = (*site.path, "set", name)
         traits[name] = (
-            site.draft.value((*path, "value"), given["value"], INSIDE, site.entry) if isinstance(given, dict) else given
+            site.draft.value((*path, "value"), given.get("value"), INSIDE, site.entry)
+            if isinstance(given, dict)
+            else given
         )
         if name in site.draft.known.traits:
             site.draft.wrong(path, "computed_trait", f"{name} is computed from events, and cannot be set", key=True)
