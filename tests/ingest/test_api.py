@@ -1,6 +1,7 @@
 """Posting: every route, every place for a key, and what is answered."""
 
 import gzip
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -230,3 +231,32 @@ async def test_what_is_not_durable_is_503(house: House) -> None:
     assert 1 <= int(answer.headers["retry-after"]) <= 2
     assert answer.json()["code"] == "unavailable"
     assert "success" in answer.json()
+
+
+async def test_jitsus_routes(client: httpx2.AsyncClient, house: House) -> None:
+    body = {"type": "track", "event": "Signed Up", "userId": None, "anonymousId": "a1", "writeKey": "***"}
+    answer = await client.post("/api/s/track", json=body, headers={"X-Write-Key": WRITE})
+    assert answer.json()["accepted"] == 1
+    assert (await events_of(house.stream))[0].anonymous_id == "a1"
+
+
+async def test_an_unknown_call_is_404_with_what_there_is(client: httpx2.AsyncClient) -> None:
+    for path in ("/v1/tracks", "/api/s/batch"):
+        answer = await client.post(path, json={}, auth=AUTH)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert "track" in answer.json()["hint"]
+
+
+async def test_keys_are_not_kept_with_what_was_rejected(client: httpx2.AsyncClient, house: House) -> None:
+    await client.post("/v1/track", content=json.dumps({"writeKey": WRITE, "properties": []}), auth=AUTH)
+    (rejected,) = await decisions_of(house.stream)
+    assert "properties" in rejected.details["item"]
+    assert WRITE not in str(rejected)
+
+
+async def test_an_idempotency_key_names_what_brings_no_name(client: httpx2.AsyncClient, house: House) -> None:
+    body = call(messageId=None)
+    for key in ("k1", "k1", "k2"):
+        await client.post("/v1/track", json=body, auth=AUTH, headers={"Idempotency-Key": key})
+    first, again, other = await events_of(house.stream)
+    assert first.id == again.id != other.id

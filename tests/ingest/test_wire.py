@@ -19,6 +19,9 @@ from cloudevents.core.v1.event import CloudEvent
 
 from dangol.events import Kind
 from dangol.service import House
+from dangol_ingest.api import make_router
+from dangol_ingest.browser import Pages
+from dangol_ingest.intake import Intake
 from dangol_ingest.main import open_service
 from tests.support.house import WRITE, app_of, events_of, served
 from tests.support.posts import call, posted
@@ -61,6 +64,13 @@ async def test_a_body_in_pieces_is_taken_and_stopped_at_the_limit(url: str, hous
         answer = await client.post("/v1/batch", content=pieces(b" " * 65_536, 9))
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert len(await events_of(house.stream)) == 1
+
+
+async def test_a_body_that_does_not_come_is_given_up(house: House) -> None:
+    router = make_router(Intake(house.stream.append, house.clock, rate=0, body_within=0.2), Pages(""))
+    async with served(app_of(house, router)) as url:
+        head = f"POST /v1/t HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nX-Write-Key: {WRITE}\r\n\r\n{{"
+        assert (await spoken(url, head.encode())).startswith(b"HTTP/1.1 408")
 
 
 def _of_python(url: str) -> None:

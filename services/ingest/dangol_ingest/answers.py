@@ -57,7 +57,7 @@ def refusal(error: DangolError) -> Answer:
     assert isinstance(error, Invalid)
     said = {"code": error.code, "message": error.message, "where": error.where, "hint": error.hint}
     body = _json({"success": False} | {name: value for name, value in said.items() if value})
-    closing = {"Connection": "close"} if error.status == 413 else {}  # the rest of the body is not read
+    closing = {"Connection": "close"} if error.status in (408, 413) else {}  # the rest of the body is not read
     return Answer(error.status, body, closing)
 
 

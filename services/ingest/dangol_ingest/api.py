@@ -1,72 +1,83 @@
-"""The routes clients of the Segment API, RudderStack and CloudEvents post to, each with and without its last slash."""
+"""The routes that clients of Segment, RudderStack, Jitsu and CloudEvents post to, with and without a last slash."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dangol.errors import NotFound
 from dangol.events import Kind
 from dangol_ingest import answers, cloudevents, segment
 from dangol_ingest.browser import Pages
-from dangol_ingest.intake import Intake, respond
+from dangol_ingest.intake import Intake, Opener, refused, respond
 from dangol_ingest.model import Posted
 
-BATCHES = ("/v1/batch", "/v1/b", "/v1/import")
-SINGLES = {
-    Kind.TRACK: ("/v1/track", "/v1/t"),
-    Kind.IDENTIFY: ("/v1/identify", "/v1/i"),
-    Kind.PAGE: ("/v1/page", "/v1/p"),
-    Kind.GROUP: ("/v1/group", "/v1/g"),
-    Kind.ALIAS: ("/v1/alias", "/v1/a"),
-    Kind.SCREEN: ("/v1/screen", "/v1/s"),
-}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def make_router(intake: Intake, pages: Pages) -> APIRouter:
-    """All of them. They are plain Starlette routes: parsing the body is ours, and so is the answer to a preflight."""
-    router = APIRouter()
-    for path in BATCHES:
-        _post(router, path, partial(intake.take, opener=_batch))
-    for kind, paths in SINGLES.items():
-        for path in paths:
-            _post(router, path, partial(intake.take, opener=_single(kind), single=True))
-    _post(router, "/beacon/v1/batch", partial(intake.take, opener=_batch, beacon=True))
-    _post(router, "/v1/events", partial(intake.take, opener=cloudevents.opened))
-    _get(router, "/v1/projects/{key}/settings", pages.settings)
-    _get(router, "/sourceConfig", pages.source_config)
-    _get(router, "/analytics.js/v1/{key}/analytics.min.js", pages.script)
-    return router
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the body of a route is opened, and whether it is a single call."""
+
+    opener: Opener
+    single: bool = False
 
 
 def _batch(_headers: Mapping[str, str], body: bytes) -> Posted:
     return segment.many(body)
 
 
-def _single(kind: Kind) -> Callable[[Mapping[str, str], bytes], Posted]:
-    def opened(_headers: Mapping[str, str], body: bytes) -> Posted:
-        return segment.one(body, kind)
-
-    return opened
+def _one(_headers: Mapping[str, str], body: bytes, kind: Kind) -> Posted:
+    return segment.one(body, kind)
 
 
-def _post(router: APIRouter, path: str, handler: Handler) -> None:
-    _route(router, path, handler, "POST")
+def _single(kind: Kind) -> Way:
+    return Way(partial(_one, kind=kind), single=True)
 
 
-def _get(router: APIRouter, path: str, handler: Handler) -> None:
-    _route(router, path, handler, "GET")
+SINGLES = {kind.value: _single(kind) for kind in Kind}
+# What may follow `/v1/`: one table, because looking through twenty routes costs more than believing an event.
+CALLS: Mapping[str, Way] = {
+    "batch": Way(_batch),
+    "b": Way(_batch),
+    "import": Way(_batch),
+    **SINGLES,
+    **{name[0]: way for name, way in SINGLES.items()},  # t i p g a s
+    "events": Way(cloudevents.opened),
+}
 
 
-def _route(router: APIRouter, path: str, handler: Handler, method: str) -> None:
-    async def preflight(request: Request) -> Response:
-        return respond(request, answers.preflight(request.headers, f"{method}, OPTIONS"))
+def make_router(intake: Intake, pages: Pages) -> APIRouter:
+    """All of them. They are plain Starlette routes: parsing the body is ours, and so is the answer to a preflight."""
+    router = APIRouter()
+    _route(router, "/v1/{call}", "POST", _among(CALLS, intake))
+    _route(router, "/api/s/{call}", "POST", _among(SINGLES, intake))
+    _route(router, "/beacon/v1/batch", "POST", partial(intake.take, opener=_batch, beacon=True))
+    _route(router, "/v1/projects/{key}/settings", "GET", pages.settings)
+    _route(router, "/sourceConfig", "GET", pages.source_config)
+    _route(router, "/analytics.js/v1/{key}/analytics.min.js", "GET", pages.script)
+    return router
 
+
+def _among(ways: Mapping[str, Way], intake: Intake) -> Handler:
     async def answered(request: Request) -> Response:
+        way = ways.get(request.path_params["call"])
+        if way is None:
+            hint = "one of " + ", ".join(sorted(ways))
+            return respond(request, refused(NotFound("not_found", "no such call", where=request.url.path, hint=hint)))
+        return await intake.take(request, way.opener, single=way.single)
+
+    return answered
+
+
+def _route(router: APIRouter, path: str, method: str, handler: Handler) -> None:
+    async def answered(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return respond(request, answers.preflight(request.headers, f"{method}, OPTIONS"))
         return await handler(request)
 
     for spelled in (path, f"{path}/"):
-        router.add_route(spelled, answered, methods=[method], include_in_schema=False)
-        router.add_route(spelled, preflight, methods=["OPTIONS"], include_in_schema=False)
+        router.add_route(spelled, answered, methods=[method, "OPTIONS"], include_in_schema=False)

@@ -1,5 +1,6 @@
 """One request's way: read → open → whose key → believe → append → answer."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -26,6 +27,7 @@ from dangol_ingest.rejection import outgoing
 log = structlog.get_logger(__name__)
 ORIGINS = {KeyKind.BROWSER: Origin.BROWSER, KeyKind.SERVER: Origin.SERVER, KeyKind.SECRET: Origin.SECRET}
 MOST_IN_HAND = 64 * 1024 * 1024  # bytes of bodies of requests that wait for the log
+BODY_WITHIN = 20.0  # seconds: a client that sends a byte now and then holds no connection for ever
 SCOPE = "events:write"  # what a secret key needs to append
 RETRY_AFTER = timedelta(seconds=1)
 
@@ -33,11 +35,17 @@ Append = Callable[[Sequence[Outgoing]], Awaitable[None]]
 Opener = Callable[[Mapping[str, str], bytes], Posted]
 
 
+class TooSlow(Invalid):
+    """A body that does not come."""
+
+    status = 408
+
+
 class Intake:
     """What every request needs: the log (`append` is the stream's), a clock, and how much may come in."""
 
-    def __init__(self, append: Append, clock: Clock, rate: float) -> None:
-        self.append, self.clock = append, clock
+    def __init__(self, append: Append, clock: Clock, rate: float, body_within: float = BODY_WITHIN) -> None:
+        self.append, self.clock, self.body_within = append, clock, body_within
         self.admission = Admission(rate)
         self._in_hand = 0
 
@@ -52,7 +60,7 @@ class Intake:
         return respond(request, answer)
 
     async def _taken(self, request: Request, opener: Opener, single: bool, beacon: bool) -> Answer:
-        raw = await read_body(request)
+        raw = await read_body(request, self.body_within)
         self._in_hand += len(raw)
         try:
             if self._in_hand > MOST_IN_HAND:
@@ -93,16 +101,20 @@ class Intake:
         )
 
 
-async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The request's bytes; raises `TooLarge` as soon as it is known, without reading the rest."""
+async def read_body(request: Request, within: float, limit: int = MAX_BODY) -> bytes:
+    """The request's bytes; raises `TooLarge` as soon as it is known, without reading the rest, or `TooSlow`."""
     if _stated_length(request) > limit:
         raise body.too_large(limit)
     pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > limit:
-            raise body.too_large(limit)
-        pieces.append(piece)
+    try:
+        async with asyncio.timeout(within):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > limit:
+                    raise body.too_large(limit)
+                pieces.append(piece)
+    except TimeoutError as error:
+        raise TooSlow("too_slow", f"the body did not come within {within:g} seconds") from error
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

@@ -1,5 +1,6 @@
 """A reject → the decision that keeps it findable. PURE."""
 
+import re
 from collections.abc import Iterable
 
 from dangol.codec import encode
@@ -10,6 +11,9 @@ from dangol.stream import Outgoing
 from dangol.topics import Topic
 from dangol_ingest.model import Arrival, Believed, Reject
 
+# A key in the body of what was rejected is nobody's to read.
+_KEYS = re.compile(r'("(?:write_?key|api_?key)"\s*:\s*")[^"]*', re.IGNORECASE)
+
 
 def decision(reject: Reject, arrival: Arrival) -> Decision:
     """`rejected`, with the code, the sentence, the place, the hint and the item's beginning as details."""
@@ -18,7 +22,7 @@ def decision(reject: Reject, arrival: Arrival) -> Decision:
         "message": reject.message,
         "where": reject.where,
         "hint": reject.hint,
-        "item": reject.item,
+        "item": _KEYS.sub(r"\1…", reject.item),
         "key_id": arrival.key_id,
     }
     return Decision(
