@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from dangol.decisions import Entry, Reason, Verdict
 from dangol.messages import Cancel
-from dangol_journey.machine import advance
+from dangol_journey.machine import advance, entry_keys
 from dangol_journey.model import Go, SetTraits, When
 from tests.support.journeys import (
     DAY,
@@ -118,6 +118,12 @@ class TestEntering:
             life = Life(definitions(half), person(f"p{number}"))
             drawn.append(messages(life.happens("Signed Up"))[0].holdout)
         assert 430 < sum(drawn) < 570
+
+    def test_the_pairs_an_event_may_enter_are_told_so_that_the_store_can_load_them(self) -> None:
+        added = event("Product Added", cart_id="c1")
+        assert entry_keys(definitions(CART, WELCOME), added) == ("cart-recovery\x1fc1",)
+        assert entry_keys(definitions(CART, WELCOME), event("Signed Up")) == ("welcome\x1f",)
+        assert entry_keys(definitions(CART), event("Product Added")) == ()
 
     def test_another_name_of_an_event_is_that_event(self) -> None:
         life = Life(definitions(WELCOME, aliases={"sign_up": "Signed Up"}))

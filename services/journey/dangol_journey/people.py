@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Literal
 
 from dangol.events import Event, Kind, Origin, person_key
-
 from dangol_journey.model import Person
 
 IdKind = Literal["user", "anonymous"]
