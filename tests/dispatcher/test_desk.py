@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.databases import migrated, sqlite_url
+from tests.support.databases import sqlite_url
 from tests.support.dispatching import ToldGateway, WoundClock, a_message, documents, open_shop, some_facts
 
 

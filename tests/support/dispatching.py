@@ -1,4 +1,4 @@
-"""What dispatcher's tests are built from: messages and facts with defaults, a gateway that does as it is told, a shop."""
+"""What dispatcher's tests are built from: messages and facts with defaults, a gateway that obeys, a shop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

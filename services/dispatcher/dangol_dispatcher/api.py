@@ -37,10 +37,10 @@ def _messages(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
         journey: str | None = None,
         status: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> Shown:
+    ) -> list[Shown]:
         wanted = {"user_id": user_id, "journey": journey, "status": status}
         async with office.db.transaction() as conn:
-            return {"messages": await views.messages(conn, key.workspace, wanted, limit)}
+            return await views.messages(conn, key.workspace, wanted, limit)
 
     @router.get("/messages/{id}")
     async def message(key: Reader, id: str) -> Shown:
@@ -71,9 +71,9 @@ def _consents(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
 
 def _switches(router: APIRouter, office: Office, ring: Callable[[], None]) -> None:
     @router.get("/switches")
-    async def on(key: Reader) -> Shown:
+    async def on(key: Reader) -> list[Shown]:
         async with office.db.transaction() as conn:
-            return {"switches": await switches.switches(conn, key.workspace)}
+            return await switches.switches(conn, key.workspace)
 
     @router.post("/switches")
     async def turn(key: Writer, switch: Annotated[str, Body()], on: Annotated[bool, Body()]) -> Shown:
@@ -86,11 +86,11 @@ def _switches(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
 
 def _coupons(router: APIRouter, office: Office, ring: Callable[[], None]) -> None:
     @router.get("/coupons")
-    async def pools(key: Reader) -> Shown:
+    async def pools(key: Reader) -> list[Shown]:
         async with office.db.transaction() as conn:
             counted = await coupons.counts(conn, key.workspace)
         named = sorted(counted.keys() | office.published.of(key.workspace).rules.pools.keys())
-        return {"coupons": [{"coupon": name, **counted.get(name, {})} for name in named]}
+        return [{"coupon": name, **counted.get(name, {})} for name in named]
 
     @router.get("/coupons/{pool}")
     async def pool(key: Reader, pool: str) -> Shown:
@@ -115,7 +115,7 @@ def _coupons(router: APIRouter, office: Office, ring: Callable[[], None]) -> Non
 
 def _gateways(router: APIRouter, office: Office, ring: Callable[[], None]) -> None:
     @router.get("/gateways")
-    async def gateways(key: Reader) -> Shown:
+    async def gateways(key: Reader) -> list[Shown]:
         async with office.db.transaction() as conn:
             await office.published.current(conn)
             rules = office.published.of(key.workspace).rules
@@ -127,7 +127,7 @@ def _gateways(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
             for name, channel, kind in named:
                 state = await load_gate(conn, key.workspace, name)
                 shown.append(_gateway(name, channel, kind, state, open=breaker.allowance(state, 1, now) > 0))
-        return {"gateways": shown}
+        return shown
 
     @router.post("/gateways/{name}/resume")
     async def resume(key: Writer, name: str, response: Response) -> Shown:

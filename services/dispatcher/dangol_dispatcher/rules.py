@@ -99,7 +99,7 @@ def pool_rule(document: Document) -> PoolRule:
         name=document.name,
         pattern=str(body["generate"]) if body.get("generate") else None,
         codes=tuple(str(code) for code in codes) if isinstance(codes, list) else (),
-        valid_for=read_span(body, "valid_for"),
+        valid_for=read_span(body, "valid_for") or read_span(body, "valid"),
         low=int(body.get("low") or 0),
     )
 

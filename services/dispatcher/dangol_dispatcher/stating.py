@@ -29,7 +29,7 @@ class Said(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     user_id: str
     granted: bool
     purpose: str = "marketing"
-    channels: list[str] = ["all"]
+    channels: tuple[str, ...] = ("all",)
     night: bool | None = None
     wording: str = ""
     source: str = "api"
@@ -59,7 +59,7 @@ def statement_of(said: Said, now: datetime) -> ConsentStatement:
     """The statement a body makes."""
     return ConsentStatement(
         purpose=said.purpose,
-        channels=tuple(said.channels),
+        channels=said.channels,
         granted=said.granted,
         night=said.night,
         wording=said.wording,

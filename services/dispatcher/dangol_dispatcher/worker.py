@@ -106,7 +106,8 @@ class Worker:
         async with self.house.db.transaction() as conn:
             due = select(MESSAGE.c.workspace, MESSAGE.c.gateway).where(IS_OPEN, MESSAGE.c.due_at <= now).distinct()
             for workspace, gateway in (await conn.execute(due)).all():
-                if allowance(await load_gate(conn, workspace, gateway), 1, now):
+                desk = self.desks.get((workspace, gateway))
+                if desk and allowance(await load_gate(conn, workspace, gateway), 1, now):
                     return False
         return True
 

@@ -1,0 +1,147 @@
+"""The service in a house: what journey says comes out at a gateway, and what became of it goes back to the log."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx2
+
+from dangol.clock import MovingClock, utc_now
+from dangol.codec import encode
+from dangol.decisions import Verdict
+from dangol.definitions import Document, publish
+from dangol.events import Fate
+from dangol.messages import Facts, Message
+from dangol.service import House
+from dangol.stream import Outgoing
+from dangol.topics import Topic
+from dangol_dispatcher.main import Dispatcher, open_service
+from tests.support.dispatching import WORKSPACE, a_consent, a_message, documents, some_facts
+from tests.support.house import SECRET, app_of, client_of, decisions_of, events_of, open_house
+
+
+@asynccontextmanager
+async def running(place: Path, published: Sequence[Document]) -> AsyncIterator[tuple[House, Dispatcher]]:
+    clock = MovingClock()
+    async with open_house(place, clock) as house:
+        await publish(house.db, WORKSPACE, published, by="test")
+        async with open_service(house) as dispatcher:
+            stop = asyncio.Event()
+            task = asyncio.create_task(dispatcher.run(stop))
+            try:
+                yield house, dispatcher
+            finally:
+                stop.set()
+                await task
+
+
+async def say(house: House, *spoken: Facts | Message) -> None:
+    await house.stream.append([Outgoing(Topic.MESSAGES, one.key, encode(one), str(n)) for n, one in enumerate(spoken)])
+
+
+async def settled(house: House, dispatcher: Dispatcher) -> None:
+    async with asyncio.timeout(20):
+        quiet = 0
+        while quiet < 2:
+            quiet = quiet + 1 if await dispatcher.idle(house.clock()) else 0
+            await asyncio.sleep(0.005)
+
+
+def without_gateways() -> list[Document]:
+    return [document for document in documents() if document.kind != "gateway"]
+
+
+async def test_a_message_comes_out_in_the_inbox_and_its_fate_goes_back(tmp_path: Path) -> None:
+    async with running(tmp_path, without_gateways()) as (house, dispatcher), client(house, dispatcher) as http:
+        await say(house, some_facts(), a_message(at=utc_now()))
+        await settled(house, dispatcher)
+        (shown,) = (await http.get("/api/messages", params={"user_id": "u1"})).json()
+        assert (shown["status"], shown["gateway"], shown["channel"]) == ("sent", "inbox", "email")
+        (event,) = await events_of(house.stream)
+        assert (event.name, event.user_id, event.properties["message_id"]) == (Fate.SENT, "u1", "m1")
+        (decision,) = await decisions_of(house.stream)
+        assert (decision.verdict, decision.reason, decision.user_id) == (Verdict.SENT, "accepted", "u1")
+        (delivery,) = (await http.get("/api/messages/m1")).json()["deliveries"]
+        assert delivery["content"]["subject"].endswith("hi")
+        assert [attempt["outcome"] for attempt in delivery["attempts"]] == ["accepted"]
+
+
+async def test_a_held_message_leaves_when_the_clock_is_moved_to_its_moment(tmp_path: Path) -> None:
+    quiet = {"quiet": {"between": "00:00-23:59", "channels": ["sms"]}}
+    published = [*without_gateways(), Document("caps", "caps", quiet)]
+    async with running(tmp_path, published) as (house, dispatcher), client(house, dispatcher) as http:
+        await say(house, some_facts(), a_message(at=utc_now(), by=("sms",), expires_at=utc_now() + timedelta(days=3)))
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages/m1")).json()["status"] == "held"
+        due = await dispatcher.next_due()
+        assert due is not None and isinstance(house.clock, MovingClock)
+        house.clock.move_to(due)
+        async with house.db.transaction():
+            pass
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages/m1")).json()["status"] == "sent"
+
+
+async def test_a_publish_is_in_force_for_what_waits(tmp_path: Path) -> None:
+    said = {"template": "advert", "category": "marketing", "email": {"subject": "{{ entry.nothing }}", "text": "x"}}
+    others = [document for document in without_gateways() if document.name != "advert"]
+    published = [*others, Document("template", "advert", said)]
+    async with running(tmp_path, published) as (house, dispatcher), client(house, dispatcher) as http:
+        await say(house, some_facts(), a_message(at=utc_now()))
+        await settled(house, dispatcher)
+        held = (await http.get("/api/messages/m1")).json()
+        assert (held["status"], held["reason"]) == ("held", "missing_value")
+        await publish(house.db, WORKSPACE, without_gateways(), by="test")
+        await say(house, some_facts(version=2))
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages/m1")).json()["status"] == "sent"
+
+
+async def test_consent_stated_by_the_api_is_in_force_when_it_answers(tmp_path: Path) -> None:
+    async with running(tmp_path, without_gateways()) as (house, dispatcher), client(house, dispatcher) as http:
+        await say(house, some_facts(consents=()))
+        await settled(house, dispatcher)
+        answer = await http.post("/api/consents", json={"user_id": "u1", "granted": True, "channels": ["email"]})
+        assert answer.json() == {"user_id": "u1", "recorded": True}
+        await say(house, a_message(at=utc_now()))
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages/m1")).json()["status"] == "sent"
+        await http.post("/api/consents", json={"user_id": "u1", "granted": False})
+        await say(house, a_message("m2", at=utc_now()))
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages/m2")).json()["reason"] == "withdrawn"
+        held = (await http.get("/api/consents", params={"user_id": "u1"})).json()
+        assert {one["channel"]: one["granted"] for one in held["consents"]}["email"] is False
+        assert [one["granted"] for one in held["statements"]] == [True, False]
+
+
+async def test_a_kill_switch_holds_until_it_is_off(tmp_path: Path) -> None:
+    async with running(tmp_path, without_gateways()) as (house, dispatcher), client(house, dispatcher) as http:
+        assert (await http.post("/api/switches", json={"switch": "journey:welcome", "on": True})).status_code == 200
+        assert (await http.post("/api/switches", json={"switch": "weather", "on": True})).json()[
+            "code"
+        ] == "unknown_switch"
+        await say(house, some_facts(), a_message(at=utc_now()))
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages/m1")).json()["reason"] == "kill_switch"
+        assert [one["switch"] for one in (await http.get("/api/switches")).json()] == ["journey:welcome"]
+        await http.post("/api/switches", json={"switch": "journey:welcome", "on": False})
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages/m1")).json()["status"] == "sent"
+
+
+async def test_other_workspaces_see_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, without_gateways()) as (house, dispatcher), client(house, dispatcher) as http:
+        await say(house, some_facts(consents=(a_consent(),)), a_message(at=utc_now(), workspace="other"))
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages")).json() == []
+        assert (await http.get("/api/messages/m1")).status_code == 404
+        assert (await http.get("/api/consents", params={"user_id": "nobody"})).json()["code"] == "unknown_person"
+
+
+@asynccontextmanager
+async def client(house: House, dispatcher: Dispatcher) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(app_of(house, dispatcher.router), SECRET) as http:
+        yield http
