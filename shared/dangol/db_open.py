@@ -129,6 +129,6 @@ def _open_postgres(url: str, pool: int, name: str) -> AsyncEngine:
         pool_size=pool,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
+        # no ping ahead of each use: one lost connection makes the pool forget all that are older
         isolation_level="READ COMMITTED",
     )

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
-from dangol.errors import Unavailable
-from dangol.stream import Outgoing
+from dangol.errors import TooLarge, Unavailable
+from dangol.stream import LARGEST, Outgoing
 
 Write = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
@@ -22,7 +22,11 @@ class Flusher:
         self._task: asyncio.Task[None] | None = None
 
     async def append(self, outgoing: Sequence[Outgoing]) -> None:
-        """Return when it is written; raise `Unavailable` after the deadline, though it may still be written then."""
+        """Return when it is written; raise `Unavailable` after the deadline, though it may still be written then.
+
+        One value too large raises `TooLarge`, before it can spoil the write of all who wait.
+        """
+        refuse_too_large(outgoing)
         if not outgoing:
             return
         if self._count + len(outgoing) > self._room:
@@ -76,3 +80,10 @@ class Flusher:
             for _, done in taken:
                 if not done.done():
                     done.set_result(None)
+
+
+def refuse_too_large(outgoing: Sequence[Outgoing]) -> None:
+    """Raise `TooLarge` for a value no broker would take."""
+    for one in outgoing:
+        if len(one.value) > LARGEST:
+            raise TooLarge("too_large", f"a record of {len(one.value)} bytes: the log takes {LARGEST}", where=one.name)

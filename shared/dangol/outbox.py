@@ -12,6 +12,7 @@ from sqlmodel import col
 from dangol import metrics
 from dangol.db import Db
 from dangol.errors import Unavailable
+from dangol.flusher import refuse_too_large
 from dangol.stream import Outgoing, Stream
 from dangol.tables import Unsent
 from dangol.topics import Topic
@@ -36,6 +37,7 @@ class Outbox:
         """Say it when, and only when, this transaction commits. `home_of` is by default the partition of the key."""
         if not outgoing or await self._stream.append_within(conn, outgoing):
             return
+        refuse_too_large(outgoing)
         home = home_of or (lambda one: self._stream.partition_of(one.key))
         rows = [
             {

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dangol.settings import Settings
 
 
+LARGEST = 900_000  # bytes of a value; a broker takes a little more
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One payload on its way to the log. `name` makes a repeat of it recognisable to readers."""
@@ -86,7 +89,10 @@ class Stream(Protocol):
         ...
 
     async def append(self, outgoing: Sequence[Outgoing]) -> None:
-        """Return when all of it is durable; raise `Unavailable` within 2 s when it can't be. Order per key is kept."""
+        """Return when all of it is durable; raise `Unavailable` within 2 s when it can't be. Order per key is kept.
+
+        Raises `TooLarge` for a value of more than `LARGEST` bytes; then nothing of it is appended.
+        """
 
     async def append_within(self, conn: AsyncConnection, outgoing: Sequence[Outgoing]) -> bool:
         """Append as part of an open transaction where log and state are one database; False where they are two."""

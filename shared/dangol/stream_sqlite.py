@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from dangol.db import Clock, Db
 from dangol.errors import Unavailable
-from dangol.flusher import Flusher
+from dangol.flusher import Flusher, refuse_too_large
 from dangol.stream import Outgoing, Reader, Reassigned, Record
 from dangol.tables import Logged, Position
 from dangol.topics import Topic
@@ -51,6 +51,7 @@ class SqliteStream:
         """Always True here."""
         if not outgoing:
             return True
+        refuse_too_large(outgoing)
         at = self._next_moment()
         rows = [{"topic": one.topic.value, "at": at, "key": one.key, "value": one.value} for one in outgoing]
         await conn.execute(insert(Logged), rows)

@@ -44,8 +44,12 @@ class Ground:
 async def open_ground(settings: Settings) -> Ground:
     """The ground of these settings, its tables made."""
     db = await open_db(settings.db, now)
-    await migrate(db)
-    return Ground(settings, db, await open_stream(settings, db, now))
+    try:
+        await migrate(db)
+        return Ground(settings, db, await open_stream(settings, db, now))
+    except BaseException:
+        await db.close()
+        raise
 
 
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.postgres])])

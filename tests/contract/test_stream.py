@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from dangol.errors import Unavailable
-from dangol.stream import Reader, Record
+from dangol.errors import TooLarge, Unavailable
+from dangol.stream import LARGEST, Outgoing, Reader, Record
 from dangol.topics import Topic
 from tests.contract.conftest import Ground, now, said
 
@@ -149,3 +149,13 @@ async def test_it_is_ready(ground: Ground) -> None:
 async def test_a_full_queue_refuses_at_once(ground: Ground) -> None:
     with pytest.raises(Unavailable):
         await ground.stream.append([said("k", "1")] * 200_000)
+
+
+async def test_a_record_too_large_spoils_nobody_elses_write(ground: Ground) -> None:
+    large = Outgoing(Topic.EVENTS, "k", b"x" * (LARGEST + 1), "large")
+    at_limit = Outgoing(Topic.EVENTS, "k", b"x" * LARGEST, "at the limit")
+    writes = [ground.stream.append([one]) for one in (said("k", "1"), large, at_limit, said("k", "2"))]
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [type(None), TooLarge, type(None), type(None)]
+    async with reading(ground) as reader:
+        assert [len(record.value) for record in await read_until(reader, 3)] == [1, LARGEST, 1]

@@ -6,6 +6,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from dangol.errors import Invalid, Unavailable
 from dangol.kafka.connection import Connection
@@ -21,11 +22,21 @@ async def ensure_topics(connection: Connection, settings: Settings) -> int:
     try:
         await admin.start()
         await _make(admin, settings)
-        return await _inspect(admin, settings)
+        async for attempt in _while_the_word_spreads():
+            with attempt:
+                partitions = await _inspect(admin, settings)
+        return partitions
     except (KafkaError, OSError) as error:
         raise Unavailable(f"the log does not answer: {error}") from error
     finally:
         await admin.close()
+
+
+def _while_the_word_spreads() -> AsyncRetrying:
+    """A topic just made is not known to every broker at once."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable), wait=wait_fixed(0.1), stop=stop_after_delay(15), reraise=True
+    )
 
 
 async def _make(admin: AIOKafkaAdminClient, settings: Settings) -> None:
