@@ -8,7 +8,20 @@ from dangol.messages import Address, ConsentStatement
 from dangol_journey.model import Person, Window
 from dangol_journey.post import Rules
 from dangol_journey.rehearsal import Breaks, Given, Happened, Seen, rehearse
-from tests.support.journeys import DAY, HOUR, MINUTE, NOON, definitions, event, journey, person, send
+from tests.support.journeys import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    after,
+    definitions,
+    event,
+    journey,
+    person,
+    send,
+    until,
+    wait,
+)
 from tests.support.walks import CART, WELCOME
 
 ALL = ("welcome", "mail", "short", "expiring")
@@ -102,3 +115,11 @@ def test_what_is_held_is_taken_back_when_the_person_leaves() -> None:
 def test_opening_what_was_never_sent_is_told() -> None:
     told = rehearse(definitions(CART), RULES, customer("email"), [(NOON + MINUTE, Seen(Fate.OPENED, "mail"))])
     assert told[0].details == {"problem": "nothing was sent"}
+
+
+def test_a_moment_that_was_past_when_it_was_set_fires_at_once_and_not_before() -> None:
+    first = after(HOUR, "two")
+    past = journey("past", "Signed Up", wait("one", first), wait("two", until("entry.was", "welcome")), send("welcome"))
+    given: list[tuple[Any, Given]] = [(NOON, event("Signed Up", was="2026-01-01"))]
+    told = rehearse(definitions(past), RULES, customer("email"), given)
+    assert outcomes(told)[0] == (HOUR, "sent", "welcome")

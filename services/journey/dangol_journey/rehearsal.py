@@ -57,6 +57,7 @@ class Stage:
     messages: list[Message] = field(default_factory=list)
     cancelled: set[str] = field(default_factory=set)
     count: int = 0
+    now: datetime | None = None  # the clock never goes back, also for a moment that was past when it was set
 
     def plan(self, at: datetime, given: Given) -> None:
         """Have something happen at a moment; of one moment, in the order it was planned."""
@@ -71,16 +72,21 @@ def rehearse(
     stage = Stage(definitions, rules, person)
     for at, one in given:
         stage.plan(at, one)
-    end = (stage.queue[0][0] if stage.queue else person.created_at) + LONGEST
+    run(stage)
+    return stage.told
+
+
+def run(stage: Stage) -> None:
+    """Let everything planned happen, and everything that comes of it."""
+    end = (stage.queue[0][0] if stage.queue else stage.person.created_at) + LONGEST
     for _ in range(MOST_TURNS):
         moment = _next(stage)
         if moment is None or moment > end:
-            break
+            return
         if stage.queue and stage.queue[0][0] == moment:  # what the log took comes before the timers of its moment
             _happen(stage, *heapq.heappop(stage.queue))
         else:
-            _advance(stage, Wake(moment), moment)
-    return stage.told
+            _advance(stage, Wake(moment), max(stage.now or moment, moment))
 
 
 def _next(stage: Stage) -> datetime | None:
@@ -108,6 +114,7 @@ def _happen(stage: Stage, at: datetime, _: int, given: Given) -> None:
 
 
 def _advance(stage: Stage, given: Input, now: datetime) -> None:
+    stage.now = now
     advanced = advance(stage.definitions, stage.person, [given], now)
     stage.person = advanced.person
     for decision in advanced.decisions:
