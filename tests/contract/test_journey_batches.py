@@ -1,16 +1,25 @@
 """What one transaction of journey does, on every backend: all of it or nothing, once, and to nobody else."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dangol.db import Db
 from dangol.decisions import Reason, Verdict
+from dangol.errors import NotFound
 from dangol.events import Kind, Origin
-from dangol_journey.batch import TooManyRaised, Workshop
+from dangol_journey.batch import Settled, TooManyRaised, Workshop, settle_events
+from dangol_journey.deciding import MOST_WAKE_RAISES
+from dangol_journey.erasing import erase
 from dangol_journey.gathering import Moved
+from dangol_journey.model import Advanced
+from dangol_journey.replaying import replay
+from dangol_journey.rows import as_moment
 from tests.contract.conftest import Ground
 from tests.support.workshops import (
+    RULES,
     decisions,
     did,
     facts,
@@ -24,8 +33,8 @@ from tests.support.workshops import (
     workshop,
 )
 
-NOW = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+HOUR, DAYS = timedelta(hours=1), timedelta(days=30)
+CART = {"cart_id": "c1", "cart_value": 50000}
 
 
 @pytest.fixture
@@ -93,8 +102,6 @@ async def test_what_fails_at_the_end_leaves_nothing(shop: Workshop) -> None:
 
     with pytest.raises(PowerCut):
         async with shop.db.transaction() as conn:
-            from dangol_journey.batch import settle_events
-
             await shop.published.refresh(conn)
             await settle_events(conn, shop, [did("Signed Up")], datetime.now(UTC))
             raise PowerCut
@@ -172,7 +179,7 @@ async def test_no_id_at_all_is_told(shop: Workshop) -> None:
 
 
 async def test_a_moment_fires_only_when_it_is_still_due(shop: Workshop) -> None:
-    await settle(shop, did("Product Added", properties={"cart_id": "c1", "cart_value": 50000}))
+    await settle(shop, did("Product Added", properties=CART))
     ((profile, wake_at),) = await rows(shop.db, "SELECT id, wake_at FROM profile")
     due = datetime.fromisoformat(wake_at) if isinstance(wake_at, str) else wake_at
     assert (await wake(shop, profile, due - timedelta(seconds=1))).people == 0
@@ -189,3 +196,93 @@ async def _until_settled(shop: Workshop, *events: object) -> None:
             return
         except Moved:
             continue
+
+
+async def test_an_erased_person_is_gone_and_nothing_older_brings_it_back(shop: Workshop) -> None:
+    await settle(shop, did("Product Added", traits={"email": "a@example.test"}, properties=CART))
+    profile = await profile_of(shop.db, "u1")
+    assert profile
+    await _erase(shop, profile)
+    for table in ("profile", "identity"):
+        assert await rows(shop.db, f"SELECT count(*) FROM {table}") == [(0,)], table
+    assert await rows(shop.db, "SELECT status, state, due_at FROM enrolment") == [("exited", "{}", None)]
+    assert (await facts(shop.db))[-1].erased
+
+    await settle(shop, did("Signed Up", id="late", at=datetime.now(UTC) - timedelta(hours=1)))
+    assert await profile_of(shop.db, "u1") is None
+    assert (await decisions(shop.db))[-1].reason == Reason.ERASED
+
+    await settle(shop, did("Signed Up", id="new"))
+    assert await profile_of(shop.db, "u1") not in (None, profile)
+
+
+async def test_an_erasure_in_one_workspace_does_not_touch_another(shop: Workshop) -> None:
+    await settle(shop, did("Signed Up"), did("Signed Up", workspace="other"))
+    profile = await profile_of(shop.db, "u1")
+    assert profile
+    with pytest.raises(NotFound):
+        await _erase(shop, profile, "other")
+    await _erase(shop, profile)
+    assert await profile_of(shop.db, "u1", "other")
+
+
+async def test_a_moment_that_raises_moves_out_and_then_waits_for_an_operator(ground: Ground) -> None:
+    shop = workshop(ground.db, ground.stream)
+    await settle(shop, did("Product Added", properties=CART))
+    poisoned = workshop(ground.db, ground.stream, rules=replace(RULES, advance=_raises))
+    profile = await profile_of(ground.db, "u1") or ""
+    delays = []
+    for _ in range(MOST_WAKE_RAISES - 1):
+        at = (await _wakes(ground.db))[0]
+        await wake(poisoned, profile, at)
+        delays.append((await _wakes(ground.db))[0] - at)
+    assert delays[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]
+    assert delays[-1] == HOUR
+    await wake(poisoned, profile, (await _wakes(ground.db))[0])
+    assert await _wakes(ground.db) == [None]
+    ((id, kind),) = await rows(ground.db, "SELECT id, kind FROM set_aside")
+    assert kind == "wake"
+
+    await _replay(shop, id)
+    at = (await _wakes(ground.db))[0]
+    await wake(shop, profile, at + DAYS)
+    assert len(await messages(ground.db)) == 1
+
+
+async def test_an_input_that_was_set_aside_is_played_again_once(ground: Ground) -> None:
+    await settle(workshop(ground.db, ground.stream, rules=raising("Signed Up")), did("Signed Up"))
+    ((id,),) = await rows(ground.db, "SELECT id FROM set_aside")
+    assert await messages(ground.db) == []
+    mended = workshop(ground.db, ground.stream)
+    assert await _replay(mended, id) is not None
+    assert len(await messages(ground.db)) == 1
+    assert await _replay(mended, id) is None
+    assert len(await messages(ground.db)) == 1
+
+
+async def test_what_raises_again_stays_set_aside(ground: Ground) -> None:
+    shop = workshop(ground.db, ground.stream, rules=raising("Signed Up"))
+    await settle(shop, did("Signed Up"))
+    ((id,),) = await rows(ground.db, "SELECT id FROM set_aside")
+    await _replay(shop, id)
+    assert await rows(ground.db, "SELECT id, replayed_at FROM set_aside") == [(id, None)]
+
+
+async def _erase(shop: Workshop, profile: str, workspace: str = "default") -> None:
+    async with shop.db.transaction() as conn:
+        await shop.published.refresh(conn)
+        await erase(conn, shop, workspace, profile, datetime.now(UTC))
+
+
+async def _replay(shop: Workshop, id: str) -> Settled | None:
+    async with shop.db.transaction() as conn:
+        await shop.published.refresh(conn)
+        return await replay(conn, shop, "default", id, await shop.db.now(conn))
+
+
+async def _wakes(db: Db) -> list[datetime]:
+    return [as_moment(row[0]) for row in await rows(db, "SELECT wake_at FROM profile")]
+
+
+def _raises(*_given: object) -> Advanced:
+    raise RuntimeError("no rule for that")

@@ -1,4 +1,4 @@
-"""The worker on every backend: what is in the log is done once, moments fire in turn, and who lost a home does no harm."""
+"""The worker on every backend: what is in the log is done once, moments fire in turn, who lost a home does no harm."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,10 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from dangol.consume import Batch
 from dangol.errors import Lost
-from dangol.stream import Outgoing
+from dangol.positions import Move
+from dangol.stream import Outgoing, Record
 from dangol.topics import Topic
 from dangol_journey.batch import Workshop
 from dangol_journey.handling import halves
@@ -20,7 +23,6 @@ from tests.support.walks import WELCOME
 from tests.support.workshops import did, raising, record_of, rows, workshop
 
 SOON = journey("soon", "Signed Up", wait("blink", after(timedelta(milliseconds=300), "hi")), send("hi"))
-MESSAGES = "SELECT count(*) FROM seen_message"
 
 
 @asynccontextmanager
@@ -39,7 +41,7 @@ async def working(shop: Workshop, member: str = "m1") -> AsyncIterator[Worker]:
 async def eventually(true: Callable[[], Awaitable[bool]], within: float = 30) -> None:
     """Return when it holds."""
     async with asyncio.timeout(within):
-        while not await true():
+        while not await true():  # noqa: ASYNC110 - any condition, also one that has no event
             await asyncio.sleep(0.02)
 
 
@@ -68,8 +70,6 @@ async def test_a_moment_fires_soon_after_it_is_due_and_not_before(ground: Ground
         await ground.stream.append([record_of(did("Signed Up"))])
         await eventually(fired)
     ((state,),) = await rows(ground.db, "SELECT state FROM enrolment")
-    import msgspec
-
     walked = msgspec.json.decode(state, type=dict[str, Any])
     waited = datetime.fromisoformat(walked["step_at"]) - datetime.fromisoformat(walked["entered_at"])
     assert waited >= timedelta(milliseconds=300)
@@ -193,20 +193,13 @@ async def test_too_many_raising_halts_and_says_so(ground: Ground) -> None:
 
 async def test_it_is_idle_when_all_is_read_and_nobody_is_due(ground: Ground) -> None:
     await ground.stream.append([record_of(did("Signed Up", user=f"u{n}")) for n in range(50)])
+    appended_at = datetime.now(UTC)
     async with working(workshop(ground.db, ground.stream)) as worker:
-
-        async def idle() -> bool:
-            return await worker.idle(datetime.now(UTC) - timedelta(milliseconds=200))
-
-        await eventually(idle)
+        await eventually(lambda: worker.idle(appended_at))
         assert await counted(ground, "enrolment") == 50
 
 
 def test_halves_of_a_batch_follow_one_another() -> None:
-    from dangol.consume import Batch
-    from dangol.positions import Move
-    from dangol.stream import Record
-
     at = datetime.now(UTC)
     records = [Record(Topic.EVENTS, n % 2, n, at, "k", b"") for n in range(6)]
     first, second = halves(Batch(records, (Move(0, 0, 5, 1), Move(1, 1, 6, 1), Move(2, 9, 9, 1))))

@@ -1,0 +1,137 @@
+"""Moments as they come due: of the homes we hold, never early by the database's clock, never out of the log's turn.
+
+No fence is needed: `reached` stays true after a home is lost, and a wake is looked at again under its person's lock.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dangol.consume import Subscription
+from dangol.db import in_transaction
+from dangol.errors import Unavailable
+from dangol_journey.batch import Settled, TooManyRaised, Workshop, settle_wakes
+from dangol_journey.handling import report
+from dangol_journey.rows import INTEGER, MOMENT, Shape, as_moment, execute
+
+log = structlog.get_logger(__name__)
+LOOK_EVERY = timedelta(milliseconds=500)  # another worker may have set a moment in a home of ours
+TURN_SOON = timedelta(milliseconds=10)  # a moment is due, and records from before it are still to be handled
+BACK_OFF = timedelta(seconds=1)
+PAGE = {"sqlite": 200, "postgresql": 1000}  # people a transaction; on SQLite everybody else waits for it
+
+_HOMES = Shape((("home", INTEGER), ("horizon", MOMENT)))
+_DUE = """SELECT p.id, r.horizon FROM {r} JOIN profile p ON p.home = r.home AND p.wake_at <= r.horizon
+    ORDER BY p.wake_at, p.id LIMIT {page}"""
+_HELD = Shape((("home", INTEGER),))
+_NEXT = "SELECT min(p.wake_at) FROM {r} JOIN profile p ON p.home = r.home AND p.wake_at IS NOT NULL"
+_NEXT_OF_ALL = "SELECT min(wake_at) FROM profile WHERE wake_at IS NOT NULL"
+
+
+@dataclass(slots=True)
+class Moments:
+    """Sleeps until the next moment, and fires it. `ahead` is how far the database's clock is ahead of ours."""
+
+    shop: Workshop
+    subscription: Subscription
+    next_at: datetime | None = None
+    ahead: timedelta = timedelta(0)
+    page: int = 0
+    busy: bool = False
+    _poke: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def settled(self, done: Settled) -> None:
+        """Learn of a moment that was just saved."""
+        if done.wake_at is not None and (self.next_at is None or done.wake_at < self.next_at):
+            self.next_at = done.wake_at
+            self._poke.set()
+
+    def clock_moved(self) -> None:
+        """Look whether the clock has come to the next moment: it may have been moved forward."""
+        if self.next_at is not None and self.next_at <= self._now():
+            self._poke.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fire moments until `stop`."""
+        self.page = PAGE[self.shop.db.dialect]
+        stopping = asyncio.create_task(stop.wait())
+        while not stop.is_set():
+            try:
+                await self._look()
+                pause = await self._fire_due()
+            except Unavailable as error:
+                log.warning(error.message, action="moments_wait")
+                pause = BACK_OFF
+            await self._sleep(pause, stopping)
+        stopping.cancel()
+
+    async def next_due(self) -> datetime | None:
+        """The earliest moment of anybody."""
+        async with self.shop.db.transaction() as conn:
+            return as_moment((await conn.execute(text(_NEXT_OF_ALL))).scalar())
+
+    def _now(self) -> datetime:
+        return self.shop.db.clock() + self.ahead
+
+    async def _look(self) -> None:
+        homes = [(home,) for home in sorted(self.subscription.held())]
+        if not homes:
+            self.next_at = None
+            return
+        async with self.shop.db.transaction() as conn:
+            self.ahead = await self.shop.db.now(conn) - self.shop.db.clock()
+            self.next_at = as_moment((await execute(conn, _NEXT, _HELD, homes)).scalar())
+
+    async def _fire_due(self) -> timedelta:
+        """Fire all that can be fired; how long to sleep then."""
+        while self.next_at is not None and self.next_at <= self._now():
+            if not await self._fire_page():
+                return TURN_SOON
+            await self._look()
+        return LOOK_EVERY if self.next_at is None else min(LOOK_EVERY, self.next_at - self._now())
+
+    async def _fire_page(self) -> int:
+        """One transaction; how many people it woke."""
+        reached = {home: self.subscription.reached(home) for home in self.subscription.held()}
+        horizons = {home: at for home, at in reached.items() if at is not None}
+        if not horizons:
+            return 0
+        self.busy = True
+        try:
+            done = await in_transaction(self.shop.db, lambda conn: self._wake(conn, horizons))
+        except DBAPIError:
+            if self.page == 1:
+                raise
+            self.page = max(1, self.page // 2)
+            return 1
+        except TooManyRaised as error:
+            raise Unavailable(f"stopped: {error}") from error
+        finally:
+            self.busy = False
+        report(done)
+        self.page = min(PAGE[self.shop.db.dialect], self.page * 2)
+        return done.people
+
+    async def _wake(self, conn: AsyncConnection, reached: Mapping[int, datetime]) -> Settled:
+        await self.shop.published.refresh(conn)
+        now = await self.shop.db.now(conn)
+        horizons = [(home, min(at, now)) for home, at in sorted(reached.items())]
+        rows = await execute(conn, _DUE.replace("{page}", str(self.page)), _HOMES, horizons)
+        due = {row[0]: as_moment(row[1]) for row in rows}
+        return await settle_wakes(conn, self.shop, due, now)
+
+    async def _sleep(self, pause: timedelta, stopping: "asyncio.Task[bool]") -> None:
+        self._poke.clear()
+        poked = asyncio.create_task(self._poke.wait())
+        seconds = max(pause.total_seconds(), 0)
+        await asyncio.wait({poked, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        poked.cancel()
+        with suppress(asyncio.CancelledError):
+            await poked
