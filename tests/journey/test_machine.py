@@ -62,6 +62,12 @@ class TestEntering:
             life.happens("Product Added", cart_id=cart, cart_value=40000)
         assert [one.key for one in life.person.enrolments] == ["c1", "c2"]
 
+    def test_a_number_is_a_key_however_it_is_written(self) -> None:
+        life = Life(definitions(CART))
+        for at, cart in enumerate((7, 7.0, "7")):
+            life.happens("Product Added", NOON + at * MINUTE, cart_id=cart, cart_value=40000)
+        assert [one.key for one in life.person.enrolments] == ["7"]
+
     def test_never_again_unless_said(self) -> None:
         life = Life(definitions(WELCOME))
         life.happens("Signed Up")
@@ -221,7 +227,9 @@ class TestLeaving:
     def test_traits_a_step_sets_may_make_true_what_another_journey_waits_for(self) -> None:
         gold = wait("gold", When(when("profile.tier == 'gold'"), "hi"), after(DAY))
         reward = journey(
-            "reward", "Order Completed", SetTraits("set", {"tier": "gold", "orders": when("event.n")}, None)
+            "reward",
+            "Order Completed",
+            SetTraits("set", {"tier": "gold", "orders": when("event.n"), "lost": when("event.no")}, None),
         )
         life = Life(definitions(journey("vip", "Signed Up", gold, send("hi")), reward))
         life.happens("Signed Up")

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import datetime, timedelta
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ def live_out(inputs: list[Input]) -> tuple[Person, list[Spoken], list[str]]:
 
 
 def _holds(who: Person) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(who), type=Person) == who, "kept as JSON, it is the same"
     inside = Counter((one.journey, one.key) for one in who.enrolments if one.status == "live")
     assert all(count == 1 for count in inside.values()), "two live enrolments of one journey and key"
     due = [one.due_at for one in who.enrolments if one.status == "live" and one.due_at is not None]

@@ -36,7 +36,9 @@ def key_of(journey: Journey, scope: Mapping[str, Any]) -> str | None:
         value = journey.enter.key.value(scope)
     except Missing:
         return None
-    key = value.strip() if isinstance(value, str) else str(value) if type(value) in (int, float) else ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 7 and 7.0 are one product
+    key = value.strip() if isinstance(value, str) else str(value) if type(value) is int else ""
     return key if key and len(key.encode()) <= MAX_KEY_BYTES else None
 
 

@@ -1,5 +1,6 @@
 """An enrolment's way through its states: entering each, until it waits, and leaving."""
 
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from dangol.decisions import Reason, Verdict
@@ -128,7 +129,7 @@ def _set(turn: Turn, enrolment: Enrolment, state: SetTraits) -> None:
     scope, missing, changed = scope_of(turn, enrolment), [], []
     for name, given in state.traits.items():
         try:
-            value = given.value(scope) if isinstance(given, Expression) else given
+            value = _plain(given.value(scope)) if isinstance(given, Expression) else given
         except Missing as error:
             missing.append(error.path)
             continue
@@ -138,3 +139,10 @@ def _set(turn: Turn, enrolment: Enrolment, state: SetTraits) -> None:
     turn.stirred |= bool(changed)
     decide(turn, Verdict.SET, Reason.MATCHED, enrolment, traits=sorted(state.traits), unknown=missing)
     tell_facts(turn, before)
+
+
+def _plain(value: Any) -> Any:
+    """A value as a trait is kept: moments as ISO text, spans in seconds."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.total_seconds() if isinstance(value, timedelta) else value
