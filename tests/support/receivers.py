@@ -13,6 +13,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.support.server import free_port
+
 
 @dataclass
 class Mailbox:
@@ -37,7 +39,7 @@ class Mailbox:
 def smtp_server() -> Iterator[Mailbox]:
     """A real SMTP server on a free port."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0, enable_SMTPUTF8=True)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), enable_SMTPUTF8=True)
     controller.start()
     assert controller.server
     mailbox.url = f"smtp://127.0.0.1:{controller.server.sockets[0].getsockname()[1]}"

@@ -37,11 +37,18 @@ class Unanswered(Exception):
 class Egress:
     """A client for URLs we did not choose: no redirect followed, no cookie kept, no proxy read from the environment."""
 
-    def __init__(self, targets: Targets, *, connections: int = 64, proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        targets: Targets,
+        *,
+        connections: int = 64,
+        proxy: str | None = None,
+        names: AbstractResolver | None = None,
+    ) -> None:
         self.targets = targets
         self._proxy = proxy
         # Through a proxy it is the proxy we connect to: then a target's addresses are looked up and checked before.
-        self._resolver = CheckedResolver(targets)
+        self._resolver = CheckedResolver(targets, names)
         self._connector = aiohttp.TCPConnector(
             limit=connections,
             limit_per_host=connections,
@@ -99,22 +106,22 @@ class Egress:
     def _socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """The one place where a socket is made: the last look at the very address it will connect to."""
         family, kind, protocol, _, address = info
-        if not self.targets.open_to(str(address[0])):
-            raise Refused(f"{address[0]} is not an address we call")
+        if not self.targets.open_at(str(address[0]), int(str(address[1]))):
+            raise Refused(f"{address[0]} port {address[1]} is not a place we call")
         return socket.socket(family, kind, protocol)
 
 
 class CheckedResolver(AbstractResolver):
-    """The system's names, less every address we may not call."""
+    """Names (the system's by default), less every address we may not call."""
 
-    def __init__(self, targets: Targets) -> None:
-        self._targets = targets
+    def __init__(self, targets: Targets, names: AbstractResolver | None = None) -> None:
+        self._targets, self._names = targets, names
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The addresses that may be called; `Refused` when a name has none."""
-        found = await ThreadedResolver().resolve(host, port, family)
+        found = await (self._names or ThreadedResolver()).resolve(host, port, family)
         usable = [one for one in found if self._targets.open_to(one["host"])]
         if found and not usable:
             raise Refused(f"{host} has no address we call")

@@ -4,6 +4,7 @@ from dangol.decisions import Reason
 from dangol_dispatcher.liquid_language import TemplateProblem
 
 LIMITS = {"sms": 90, "lms": 2000}  # bytes of EUC-KR; more is refused, never cut in the middle of a character
+KNOWN_AS = str.maketrans({"₩": "￦", "–": "-", "\u00a0": " "})  # what EUC-KR knows by another character
 LENGTHS = {"alimtalk": 1000, "brand_message": 1300}  # characters, after the variables are filled
 
 
@@ -14,6 +15,7 @@ def carried(channel: str, text: str) -> str:
             Reason.TEMPLATE_ERROR, f"too_long: {len(text)} characters, {channel} takes {LENGTHS[channel]}"
         )
     if channel in LIMITS:
+        text = text.translate(KNOWN_AS)
         size = bytes_of(text)
         if size > LIMITS[channel]:
             raise TemplateProblem(Reason.TEMPLATE_ERROR, f"too_long: {size} bytes, {channel} takes {LIMITS[channel]}")

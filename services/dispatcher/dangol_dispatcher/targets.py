@@ -69,6 +69,10 @@ class Targets:
             address in network for network in self.private if network.version == address.version
         )
 
+    def open_at(self, text: str, port: int) -> bool:
+        """Whether an address may be called at this port."""
+        return self.allowed_by_hand(text) or (port in PORTS and is_public(text))
+
     def check(self, url: URL) -> None:
         """Refuse, before any look-up, what no address could make right: scheme, name, port, a user in the URL."""
         host = (url.host or "").rstrip(".").lower()

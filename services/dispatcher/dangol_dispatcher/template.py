@@ -71,7 +71,7 @@ def render(
     if channel == "webhook":
         return _json(reader, parts["json"])
     if "text" in parts:
-        carried(channel, parts["text"])
+        parts["text"] = carried(channel, parts["text"])
     return Content(channel, reader.endpoint, parts)
 
 

@@ -1,0 +1,179 @@
+"""SMTP against servers that take, refuse, hang and lose replies."""
+
+from email import message_from_bytes, policy
+
+import pytest
+
+from dangol.errors import Invalid
+from dangol_dispatcher.gateway_smtp import MailServer, SmtpGateway
+from dangol_dispatcher.model import Accepted, Ambiguous, Content, Later, Outcome, Rejected
+from dangol_dispatcher.smtp_replies import is_dead_mailbox
+from dangol_dispatcher.targets import Targets
+from tests.support.claims import a_claim, a_mail
+from tests.support.receivers import smtp_server
+from tests.support.smtp_script import CLOSE, HANG, Script, scripted_server
+
+HERE = Targets(loopback=True)
+
+
+def gateway(url: str, **given: float) -> SmtpGateway:
+    return SmtpGateway("mail", MailServer.of(url), HERE, **({"final_reply": 5.0, "commands": 5.0} | given))  # type: ignore[arg-type]
+
+
+async def handed(url: str, content: Content | None = None, **given: float) -> Outcome:
+    mail = gateway(url, **given)
+    try:
+        (outcome,) = await mail.send_many([a_claim(content or a_mail())])
+    finally:
+        await mail.close()
+    return outcome
+
+
+async def said(**replies: str) -> tuple[Outcome, Script]:
+    async with scripted_server(**replies) as server:
+        return await handed(server.url, final_reply=0.3, commands=0.5), server
+
+
+async def test_a_real_server_takes_the_very_mail() -> None:
+    content = a_mail(text="안녕하세요\n.점으로 시작하는 줄\n")
+    with smtp_server() as mailbox:
+        outcome = await handed(mailbox.url, content)
+    assert isinstance(outcome, Accepted)
+    (mail,) = mailbox.to("a@example.test")
+    assert mail.get_content().splitlines() == ["안녕하세요", ".점으로 시작하는 줄"]
+    assert mail["Message-ID"] == "<d1@example.test>"
+
+
+async def test_dots_are_doubled_on_the_way() -> None:
+    outcome, server = await said()
+    assert outcome == Accepted("Q1", "250 2.0.0 ok: queued as Q1")
+    assert b"\r\n..hidden dot\r\n" in server.taken[0]
+
+
+async def test_connections_are_kept() -> None:
+    async with scripted_server() as server:
+        mail = gateway(server.url)
+        for number in range(5):
+            await mail.send_many([a_claim(a_mail(), f"m{number}")])
+        await mail.close()
+        assert server.connections == 1
+        assert len(server.taken) == 5
+
+
+async def test_many_at_once_use_no_more_connections_than_allowed() -> None:
+    async with scripted_server() as server:
+        mail = SmtpGateway("mail", MailServer.of(server.url), HERE, concurrency=3)
+        outcomes = await mail.send_many([a_claim(a_mail(), f"m{number}") for number in range(20)])
+        await mail.close()
+        assert all(isinstance(one, Accepted) for one in outcomes)
+        assert server.connections <= 3
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected", "suppress"),
+    [
+        ({"RCPT": "550 5.1.1 no such user"}, Rejected, True),
+        ({"RCPT": "550 no such user here"}, Rejected, True),
+        ({"RCPT": "550 5.7.1 policy"}, Rejected, False),
+        ({"RCPT": "451 4.3.0 try again"}, Later, None),
+        ({"MAIL": "452 4.3.1 full"}, Later, None),
+        ({"MAIL": "553 5.1.8 sender refused"}, Rejected, False),
+        ({"DATA": "451 not now"}, Later, None),
+        ({"DOT": "451 4.3.0 not now"}, Later, None),
+        ({"DOT": "550 5.7.1 spam"}, Rejected, False),
+        ({"GREETING": "421 4.3.2 closing"}, Later, None),
+        ({"RCPT": CLOSE}, Later, None),
+        ({"DATA": CLOSE}, Later, None),
+        ({"DATA": HANG}, Later, None),
+        ({"GREETING": HANG}, Later, None),
+        ({"DOT": CLOSE}, Ambiguous, None),
+        ({"DOT": HANG}, Ambiguous, None),
+    ],
+)
+async def test_each_reply_means_what_the_standard_says(
+    replies: dict[str, str], expected: type[Outcome], suppress: bool | None
+) -> None:
+    outcome, _ = await said(**replies)
+    assert isinstance(outcome, expected), outcome
+    if isinstance(outcome, Rejected):
+        assert outcome.suppress is suppress
+
+
+async def test_421_closes_the_connection() -> None:
+    async with scripted_server(RCPT="421 4.7.0 too many") as server:
+        mail = gateway(server.url)
+        for number in range(2):
+            (outcome,) = await mail.send_many([a_claim(a_mail(), f"m{number}")])
+            assert isinstance(outcome, Later)
+        await mail.close()
+        assert server.connections == 2
+
+
+async def test_a_kept_connection_the_server_closed_is_no_failure() -> None:
+    async with scripted_server() as server:
+        mail = gateway(server.url)
+        await mail.send_many([a_claim(a_mail())])
+        server.once["MAIL"] = CLOSE
+        (outcome,) = await mail.send_many([a_claim(a_mail(), "m2")])
+        await mail.close()
+        assert isinstance(outcome, Accepted)
+        assert server.connections == 2
+
+
+async def test_refused_credentials_are_ours_not_the_persons() -> None:
+    async with scripted_server(EHLO="250-here\r\n250 AUTH PLAIN", AUTH="535 5.7.8 refused") as server:
+        url = server.url.replace("smtp://", "smtp://me@")
+        mail = SmtpGateway("mail", MailServer.of(url, "wrong"), HERE)
+        (outcome,) = await mail.send_many([a_claim(a_mail())])
+        await mail.close()
+    assert outcome == Rejected("535 5.7.8 refused", credentials=True)
+
+
+async def test_nobody_listening_means_nothing_was_taken() -> None:
+    async with scripted_server() as server:
+        url = server.url
+    assert isinstance(await handed(url), Later)
+
+
+async def test_a_private_mail_server_is_refused_unless_allowed() -> None:
+    async with scripted_server() as server:
+        mail = SmtpGateway("mail", MailServer.of(server.url), Targets())
+        (outcome,) = await mail.send_many([a_claim(a_mail())])
+        assert isinstance(outcome, Rejected)
+        assert server.connections == 0
+
+
+async def test_a_starttls_that_is_required_and_not_offered_sends_nothing() -> None:
+    async with scripted_server() as server:
+        outcome = await handed(f"{server.url}?tls=required")
+        assert isinstance(outcome, Later)
+        assert not server.taken
+
+
+async def test_an_address_beyond_ascii_needs_a_server_that_takes_it() -> None:
+    content = a_mail("민지@example.test")
+    async with scripted_server() as server:
+        assert isinstance(await handed(server.url, content), Rejected)
+    async with scripted_server(EHLO="250-here\r\n250 SMTPUTF8") as server:
+        assert isinstance(await handed(server.url, content), Accepted)
+        mail = message_from_bytes(server.taken[0], policy=policy.SMTPUTF8)
+        assert mail["To"] == "민지@example.test"
+
+
+def test_urls_say_how_to_connect() -> None:
+    assert MailServer.of("smtps://mail.example") == MailServer("mail.example", 465, "implicit")
+    assert MailServer.of("smtp://u%40x@mail.example:25?tls=no", "p") == MailServer("mail.example", 25, "no", "u@x", "p")
+    for wrong in ("http://mail.example", "smtp://", "smtp://mail.example?tls=perhaps"):
+        with pytest.raises(Invalid):
+            MailServer.of(wrong)
+
+
+def test_the_final_reply_is_waited_for_ten_minutes() -> None:
+    mail = SmtpGateway("mail", MailServer.of("smtp://mail.example"), HERE)
+    assert mail.deadline.total_seconds() > 600
+
+
+def test_a_full_mailbox_is_not_a_dead_one() -> None:
+    assert not is_dead_mailbox(552, "5.2.2 mailbox full", recipient=True)
+    assert is_dead_mailbox(550, "5.2.1 disabled", recipient=True)
+    assert not is_dead_mailbox(550, "no such user", recipient=False)
