@@ -75,14 +75,13 @@ class Desk:
         """Work until `stop`, then let the calls that are out come back."""
         while not stop.is_set() and not self._leaving:
             self.wake.clear()
-            self.busy = True
+            self.busy, self.sleeping_until = True, None
             try:
                 until = await self.step()
             except Unavailable as error:
                 log.warning(error.message, action="desk_waits", gateway=self.name)
                 until = self._office.db.clock() + timedelta(seconds=BACK_OFF)
-            self.busy = False
-            self.sleeping_until = until
+            self.busy, self.sleeping_until = False, until
             await self._sleep(stop)
         if self._calls:
             await asyncio.wait(self._calls)

@@ -54,6 +54,7 @@ class Worker:
         self._gateways: dict[str, dict[str, Gateway]] = {}
         self._documents: dict[str, tuple[Document, ...]] = {}
         self._synced = -1
+        house.db.after_commit(self.clock_moved)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; the calls that are out come back first."""
@@ -85,6 +86,13 @@ class Worker:
         """Something was stored that may be due: every desk looks."""
         for desk in self.desks.values():
             desk.wake.set()
+
+    def clock_moved(self) -> None:
+        """After a commit, of which moving the clock is one: whoever's moment has come by now wakes."""
+        now = self.house.clock()
+        for desk in self.desks.values():
+            if desk.sleeping_until and desk.sleeping_until <= now:
+                desk.wake.set()
 
     async def next_due(self) -> datetime | None:
         """The earliest moment a message is due."""
