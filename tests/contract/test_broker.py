@@ -197,3 +197,28 @@ async def _delete_before(ground: Ground, partition: int, offset: int) -> None:
     place = TopicPartition(ground.settings.topic_prefix + Topic.EVENTS, partition)
     await admin.delete_records({place: RecordsToDelete(before_offset=offset)})
     await admin.close()
+
+
+async def test_a_record_that_cannot_be_fetched_does_not_wedge(ground: Ground, broker: Server) -> None:
+    """Bytes on the broker's disk went bad: what is before is read, what is bad is skipped, counted and told, and
+    what is after is read."""
+    for value in ("before", "bad" * 50, "after"):
+        await ground.stream.append([said("k", value)])
+    await asyncio.to_thread(broker.stop)
+    home = ground.stream.partition_of("k")
+    assert broker.launch.data
+    await asyncio.to_thread(_spoil, broker.launch.data, f"{ground.settings.topic_prefix}{Topic.EVENTS}-{home}")
+    await asyncio.to_thread(broker.start)
+    async with subscribed(ground) as subscription:
+        async with asyncio.timeout(60):
+            assert await drain(ground, subscription, 2) == ["before", "after"]
+
+
+def _spoil(data: Path, partition: str) -> None:
+    """Turn a byte of the second batch in the partition's segment."""
+    (segment,) = (data / "log" / partition).glob("*.log")
+    content = bytearray(segment.read_bytes())
+    second = 12 + int.from_bytes(content[8:12], "big")
+    length = int.from_bytes(content[second + 8 : second + 12], "big")
+    content[second + 12 + length - 5] ^= 0xFF
+    segment.write_bytes(content)

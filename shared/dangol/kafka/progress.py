@@ -16,6 +16,7 @@ class Progress:
     asked_ms: int | None = None  # a moment before the question of that answer was asked
     claimed: datetime | None = None
     wrong: str | None = None
+    tries: int = 0  # of the next record, which could not be fetched
 
     def poll(self, highwater: int | None, polled_ms: int | None) -> None:
         """Note the newest answer. One question is asked at a time: this one was asked after the answer before it."""
@@ -25,7 +26,7 @@ class Progress:
 
     def returned(self, offset: int, at: datetime) -> None:
         """Note a record: those the log took before its moment have been returned."""
-        self.next = offset + 1
+        self.next, self.tries = offset + 1, 0
         self._claim(at)
 
     def reached(self) -> datetime | None:

@@ -25,7 +25,8 @@ STANDS_STILL = 30.0  # seconds without an answer, or with records that do not co
 ASKED_EVERY = 10.0  # seconds between two reads, else the worker is busy with something else
 STUCK = 60.0  # … and then say so
 SHOWN_EVERY = 5.0  # seconds; the broker's offsets are a display of our lag
-SKIPPED_AFTER = 3  # times a record could not be fetched
+TRIES = 3  # of a record that cannot be fetched
+CAREFUL_FOR = 50  # reads after one
 
 
 class KafkaReader:
@@ -45,7 +46,7 @@ class KafkaReader:
         self._consumer: Any = None
         self._held: dict[int, Progress] = {}
         self._moved_at = self._asked_at = self._shown_at = 0.0
-        self._unfetchable = 0
+        self._carefully = 0  # so many more reads, one record at a time
         self._taken = asyncio.Event()
 
     async def start(self) -> None:
@@ -73,17 +74,16 @@ class KafkaReader:
         if self._consumer is None or self._stands_still(STANDS_STILL):
             await self._renew()
         try:
-            found = await self._consumer.getmany(timeout_ms=int(wait.total_seconds() * 1000), max_records=at_most)
-        except CorruptRecordException as error:
-            await self._pass_over(error)
+            records = await self._read_on(at_most, wait)
+        except CorruptRecordException:
+            self._be_careful()
             return []
         except (KafkaError, ConsumerStoppedError, OSError) as error:
             await self._discard()
             raise Unavailable(f"the log cannot be read: {error!r}") from error
         self._note_answers()
-        records = [record for place, ones in found.items() for record in self._records(place.partition, ones)]
         if records:
-            self._moved_at, self._unfetchable = _now(), 0
+            self._moved_at = _now()
         return records
 
     def seek(self, partition: int, position: int) -> None:
@@ -159,6 +159,12 @@ class KafkaReader:
 
     # inside
 
+    async def _read_on(self, at_most: int, wait: timedelta) -> list[Record]:
+        if self._carefully:
+            return await self._read_carefully()
+        found = await self._consumer.getmany(timeout_ms=int(wait.total_seconds() * 1000), max_records=at_most)
+        return [record for place, ones in found.items() for record in self._records(place.partition, ones)]
+
     async def _renew(self) -> None:
         if self._consumer is not None:
             log.warning("a reader stood still and is made anew", action="reader_renewed", topic=self._names[0])
@@ -216,26 +222,37 @@ class KafkaReader:
             if place in assigned:
                 progress.poll(self._consumer.highwater(place), self._consumer.last_poll_timestamp(place))
 
-    async def _pass_over(self, error: CorruptRecordException) -> None:
-        """Read again from where we are; what still can't be fetched then is skipped, told and counted."""
-        self._unfetchable += 1
+    async def _read_carefully(self) -> list[Record]:
+        """One record of a partition at a time; what can't be fetched after some tries is skipped, told and counted."""
+        self._carefully -= 1
+        records: list[Record] = []
         for partition, progress in self._held.items():
-            self._consumer.seek(self._place(partition), progress.next)
-        if self._unfetchable < SKIPPED_AFTER:
-            return
-        for partition, progress in self._held.items():
-            if progress.behind() and await self._unreadable(partition):
-                log.error("a record is skipped", action="record_skipped", partition=partition, offset=progress.next)
-                metrics.RECORDS_SKIPPED.labels(self._topic, self._names[1]).inc()
-                progress.next += 1
-            self._consumer.seek(self._place(partition), progress.next)
+            if progress.wrong or not progress.behind():
+                continue
+            try:
+                found = await self._consumer.getmany(self._place(partition), timeout_ms=500, max_records=1)
+            except CorruptRecordException:
+                self._try_or_skip(partition, progress)
+            else:
+                for ones in found.values():
+                    records += self._records(partition, ones)
+        return records
 
-    async def _unreadable(self, partition: int) -> bool:
-        try:
-            await self._consumer.getmany(self._place(partition), timeout_ms=1000, max_records=1)
-        except CorruptRecordException:
-            return True
-        return False
+    def _try_or_skip(self, partition: int, progress: Progress) -> None:
+        self._carefully = CAREFUL_FOR
+        progress.tries += 1
+        if progress.tries >= TRIES:
+            log.error("a record is skipped", action="record_skipped", partition=partition, offset=progress.next)
+            metrics.RECORDS_SKIPPED.labels(self._topic, self._names[1]).inc()
+            progress.next += 1
+            progress.tries = TRIES - 1  # of one spoilt batch every record is: no need to try each as often
+        self._consumer.seek(self._place(partition), progress.next)
+
+    def _be_careful(self) -> None:
+        """What was fetched before the spoilt bytes was lost with them: read again from where we are."""
+        self._carefully = CAREFUL_FOR
+        for partition, progress in self._held.items():
+            self._consumer.seek(self._place(partition), progress.next)
 
     def _stands_still(self, seconds: float) -> bool:
         """Whether a reader that is being asked has had no answer, or none of the records there are, for so long."""
