@@ -44,7 +44,12 @@ class Publishing(BaseModel):
 def definitions_router(db: Db) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["definitions"])
+    _add_definitions(router, db)
+    _add_journeys(router, db)
+    return router
 
+
+def _add_definitions(router: APIRouter, db: Db) -> None:
     @router.post("/api/definitions")
     async def publish(wanted: Publishing, holder: Publisher) -> dict[str, Any]:
         """Check the whole set and publish it; with an error, or on a dry run, nothing is published."""
@@ -66,6 +71,8 @@ def definitions_router(db: Db) -> APIRouter:
         found = await _in_force(db, holder.workspace, at)
         return {"number": found.number, "documents": [_shown(document) for document in found.documents]}
 
+
+def _add_journeys(router: APIRouter, db: Db) -> None:
     @router.get("/api/journeys")
     async def journeys(holder: Reader) -> dict[str, Any]:
         """Every journey with its counts; those no longer published as well, while somebody is inside."""
@@ -85,8 +92,6 @@ def definitions_router(db: Db) -> APIRouter:
         async with db.transaction() as conn:
             counts = await looking.counts(conn, holder.workspace)
         return _journey(document, counts) | {"document": _shown(document)}
-
-    return router
 
 
 def changes(before: Sequence[Document], after: Sequence[Document]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -12,7 +12,9 @@ from dangol.errors import Invalid
 from dangol.events import Event, key_of
 from dangol.names import named
 from dangol.stream import Record
-from dangol_journey.memory import MEMORY, SeenKey
+
+MEMORY = timedelta(days=7)  # how long ids are remembered
+SeenKey = tuple[str, str]  # workspace, event id
 
 
 @dataclass(slots=True)

@@ -3,17 +3,16 @@
 import hashlib
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol_journey.intake import SeenKey
 from dangol_journey.rows import MOMENT, TEXT, Shape, as_moment, execute, moment_for
 
-MEMORY = timedelta(days=7)
 PAGE = 1000
-SeenKey = tuple[str, str]  # workspace, event id
 
 _SEEN = Shape((("workspace", TEXT), ("id", TEXT), ("hash", TEXT), ("at", MOMENT)))
 _PAIR = Shape((("workspace", TEXT), ("value", TEXT)))

@@ -28,7 +28,13 @@ Operator = Annotated[Key, Depends(secret("operate"))]
 def profiles_router(shop: Workshop) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["profiles"])
+    _add_looking(router, shop)
+    _add_erasing(router, shop)
+    _add_set_aside(router, shop)
+    return router
 
+
+def _add_looking(router: APIRouter, shop: Workshop) -> None:
     @router.get("/api/profiles")
     async def found(
         holder: Reader, user_id: str | None = None, anonymous_id: str | None = None, email: str | None = None
@@ -48,6 +54,8 @@ def profiles_router(shop: Workshop) -> APIRouter:
         async with shop.db.transaction() as conn:
             return await _shown(conn, shop, holder.workspace, id)
 
+
+def _add_erasing(router: APIRouter, shop: Workshop) -> None:
     @router.delete("/api/profiles/{id}")
     async def forget(id: str, holder: Eraser) -> dict[str, Any]:
         """Erase a person; in force when this is answered."""
@@ -59,6 +67,8 @@ def profiles_router(shop: Workshop) -> APIRouter:
         await in_transaction(shop.db, work)
         return {"erased": id}
 
+
+def _add_set_aside(router: APIRouter, shop: Workshop) -> None:
     @router.get("/api/set-aside")
     async def listed(holder: Operator, replayed: bool = False) -> dict[str, Any]:
         """Inputs that raised, the newest first."""
@@ -75,8 +85,6 @@ def profiles_router(shop: Workshop) -> APIRouter:
             return {"id": id, "again": done is not None, "raised": bool(done and done.asides)}
 
         return await _steadily(shop, work)
-
-    return router
 
 
 async def _steadily(shop: Workshop, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

@@ -13,6 +13,7 @@ from dangol.topics import Topic
 from dangol_journey import memory
 from dangol_journey.batch import Workshop
 from dangol_journey.handling import Handler
+from dangol_journey.intake import MEMORY
 from dangol_journey.moments import Moments
 
 log = structlog.get_logger(__name__)
@@ -65,7 +66,7 @@ class Worker:
     async def _forget_by_and_by(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             with suppress(Unavailable):
-                while await memory.prune(self.shop.db, self.shop.db.clock() - memory.MEMORY) == memory.PAGE:
+                while await memory.prune(self.shop.db, self.shop.db.clock() - MEMORY) == memory.PAGE:
                     pass
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), FORGET_EVERY.total_seconds())
