@@ -28,12 +28,13 @@ FRAMES: Mapping[Verdict, tuple[str, ...]] = {
     Verdict.REJECTED: ("“{event}” was rejected: {because}.", "What was posted was rejected: {because}."),
     Verdict.CONSIDERED: ("“{event}” was held against the journeys that begin with it.", "Journeys were considered."),
     Verdict.WAITED: (
+        "In “{journey}”, step “{step}” waits until {until}, or until {others}.",
         "In “{journey}”, step “{step}” waits until {until}.",
         "In “{journey}”, step “{step}” waits for: {ways}.",
         "In “{journey}”, step “{step}” waits.",
     ),
     Verdict.CHOSE: (
-        "In “{journey}”, step “{step}” went on by “{way}”: {because}.",
+        "In “{journey}”, step “{step}” went on: {way}.",
         "In “{journey}”, step “{step}” went on: {because}.",
     ),
     Verdict.ASKED: (
@@ -60,6 +61,7 @@ FRAMES: Mapping[Verdict, tuple[str, ...]] = {
         "The message of step “{step}” is held: {because}.",
     ),
     Verdict.DROPPED: (
+        "The message of step “{step}” was not sent, on no channel: {each}.",
         "The {channel} of step “{step}” was not sent: {because}.",
         "The message of step “{step}” was not sent: {because}.",
     ),
@@ -160,11 +162,36 @@ CLAUSES: Mapping[Reason, tuple[str, ...]] = {
     Reason.CREDENTIALS: ("the gateway refused our credentials",),
     Reason.GAVE_UP: ("every try failed",),
     Reason.AMBIGUOUS: ("the gateway did not answer after it may have taken it",),
-    Reason.INVALID: ("{message} ({hint})", "{message}", "{detail}", "it was not valid"),
+    Reason.INVALID: ("{known_code}", "{message} ({hint})", "{message}", "{detail}", "it was not valid"),
     Reason.RAISED: ("handling it failed: {error}", "handling it failed"),
     Reason.LOOPED: ("its own events led back to it too often",),
 }
 
+# What a way of a fork or a wait says, by its first word; {what} is the rest of it.
+WAYS = {
+    "event": "“{what}” happened",
+    "opened": "the message of “{what}” was opened",
+    "clicked": "the message of “{what}” was clicked",
+    "delivered": "the message of “{what}” was delivered",
+    "when": "{what} is true",
+    "after": "{what} passed",
+    "until": "the moment of {what} came",
+    "sent": "its message was sent",
+    "holdout": "its message was left out for the control group",
+    "dropped": "its message was not sent",
+    "failed": "its message could not be sent",
+    "expired": "its message came too late to be sent",
+    "unknown": "its message was perhaps sent",
+    "otherwise": "its message was not sent, and the steps for that case follow",
+    "no fate heard": "nothing was heard of its message",
+    "else": "no other way was true",
+    "none": "none of its ways was true",
+}
+CONDITION = "{what} is true"
+UNITS = {"d": "{n} days", "h": "{n} hours", "m": "{n} minutes", "s": "{n} seconds"}
+ONE = {"d": "1 day", "h": "1 hour", "m": "1 minute", "s": "1 second"}
+PURPOSES = {"marketing": "marketing"}
+CODES: Mapping[str, str] = {}  # what is posted is told in English already
 KINDS = {
     "delivered": "delivered",
     "opened": "opened",

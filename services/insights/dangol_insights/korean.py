@@ -30,13 +30,14 @@ FRAMES: Mapping[Verdict, tuple[str, ...]] = {
     ),
     Verdict.CONSIDERED: ("‘{event}’ 이벤트로 시작하는 여정들을 살펴보았습니다.", "여정들을 살펴보았습니다."),
     Verdict.WAITED: (
+        "‘{journey}’ 여정의 ‘{step}’ 단계에서 {until}까지 기다립니다. 더 일찍 나아가는 경우: {others}.",
         "‘{journey}’ 여정의 ‘{step}’ 단계에서 {until}까지 기다립니다.",
         "‘{journey}’ 여정의 ‘{step}’ 단계에서 기다립니다: {ways}.",
         "‘{journey}’ 여정의 ‘{step}’ 단계에서 기다립니다.",
     ),
     Verdict.CHOSE: (
-        "‘{journey}’ 여정의 ‘{step}’ 단계에서 ‘{way}’ 길로 나아갔습니다: {because}.",
-        "‘{journey}’ 여정의 ‘{step}’ 단계에서 나아갔습니다: {because}.",
+        "‘{journey}’ 여정이 ‘{step}’ 단계에서 다음으로 나아갔습니다: {way}.",
+        "‘{journey}’ 여정이 ‘{step}’ 단계에서 다음으로 나아갔습니다: {because}.",
     ),
     Verdict.ASKED: (
         "‘{journey}’ 여정의 ‘{step}’ 단계에서 ‘{template}’ 메시지를 요청했습니다.",
@@ -63,35 +64,36 @@ FRAMES: Mapping[Verdict, tuple[str, ...]] = {
     Verdict.MERGED: ("‘{journey}’ 여정에서 {because}.", "같은 사람으로 밝혀진 두 프로필을 하나로 합쳤습니다."),
     Verdict.LOOP: ("‘{journey}’ 여정을 멈추었습니다: {because}.", "멈추었습니다: {because}."),
     Verdict.HELD: (
-        "‘{step}’ 단계의 {channel} 발송을 {until}까지 미룹니다: {because}.",
+        "‘{step}’ 단계의 {channel} 채널 발송을 {until}까지 미룹니다: {because}.",
         "‘{step}’ 단계의 메시지를 {until}까지 미룹니다: {because}.",
         "‘{step}’ 단계의 메시지를 미룹니다: {because}.",
     ),
     Verdict.DROPPED: (
-        "‘{step}’ 단계의 {channel} 메시지를 보내지 않았습니다: {because}.",
+        "‘{step}’ 단계의 메시지를 어느 채널로도 보내지 않았습니다: {each}.",
+        "‘{step}’ 단계의 메시지를 {channel} 채널로 보내지 않았습니다: {because}.",
         "‘{step}’ 단계의 메시지를 보내지 않았습니다: {because}.",
     ),
     Verdict.SKIPPED: ("‘{step}’ 단계에서 {channel} 채널을 건너뛰었습니다: {because}.",),
     Verdict.SENT: (
-        "‘{step}’ 단계의 {channel} 메시지를 보냈습니다(게이트웨이 {gateway}).",
-        "‘{step}’ 단계의 {channel} 메시지를 보냈습니다.",
+        "‘{step}’ 단계의 메시지를 {channel} 채널로 보냈습니다(게이트웨이 {gateway}).",
+        "‘{step}’ 단계의 메시지를 {channel} 채널로 보냈습니다.",
     ),
     Verdict.RETRIED: (
-        "‘{step}’ 단계의 {channel} 메시지를 {at}에 다시 보내 봅니다: {because}.",
-        "‘{step}’ 단계의 {channel} 메시지를 다시 보내 봅니다: {because}.",
+        "‘{step}’ 단계의 메시지를 {at}에 {channel} 채널로 다시 보내 봅니다: {because}.",
+        "‘{step}’ 단계의 메시지를 {channel} 채널로 다시 보내 봅니다: {because}.",
     ),
     Verdict.FAILED: (
-        "‘{step}’ 단계의 {channel} 메시지를 보내지 못했습니다: {because}.",
+        "‘{step}’ 단계의 메시지를 {channel} 채널로 보내지 못했습니다: {because}.",
         "‘{step}’ 단계의 메시지를 보내지 못했습니다: {because}.",
         "‘{event}’ 이벤트를 처리하지 못해 따로 두었습니다: {because}.",
         "처리하지 못해 따로 두었습니다: {because}.",
     ),
     Verdict.UNKNOWN: (
-        "‘{step}’ 단계의 {channel} 메시지는 보냈는지 알 수 없습니다: {because}.",
+        "‘{step}’ 단계의 메시지를 {channel} 채널로 보냈는지 알 수 없습니다: {because}.",
         "‘{step}’ 단계의 메시지는 보냈는지 알 수 없습니다: {because}.",
     ),
     Verdict.RECEIVED: (
-        "‘{step}’ 단계의 {channel} 메시지: {kind}.",
+        "‘{step}’ 단계의 {channel} 채널 메시지: {kind}.",
         "‘{step}’ 단계의 메시지: {kind}.",
     ),
     Verdict.CONSENT: ("{channels} 수신 동의가 바뀌었습니다: {because}.", "수신 동의가 바뀌었습니다: {because}."),
@@ -160,11 +162,57 @@ CLAUSES: Mapping[Reason, tuple[str, ...]] = {
     Reason.CREDENTIALS: ("게이트웨이가 인증 정보를 거절했습니다",),
     Reason.GAVE_UP: ("모든 시도가 실패했습니다",),
     Reason.AMBIGUOUS: ("게이트웨이가 받았는지 답을 듣지 못했습니다",),
-    Reason.INVALID: ("{message} ({hint})", "{message}", "{detail}", "올바르지 않습니다"),
+    Reason.INVALID: ("{known_code}", "{message} ({hint})", "{message}", "{detail}", "올바르지 않습니다"),
     Reason.RAISED: ("처리하다 오류가 났습니다: {error}", "처리하다 오류가 났습니다"),
     Reason.LOOPED: ("스스로 낸 이벤트로 너무 여러 번 되돌아왔습니다",),
 }
 
+# What a way of a fork or a wait says, by its first word; {what} is the rest of it.
+WAYS = {
+    "event": "‘{what}’ 이벤트가 일어남",
+    "opened": "‘{what}’ 단계의 메시지를 열어 봄",
+    "clicked": "‘{what}’ 단계의 메시지를 눌러 봄",
+    "delivered": "‘{what}’ 단계의 메시지가 도착함",
+    "when": "조건 {what} 에 맞음",
+    "after": "{what}이 지남",
+    "until": "{what} 시각이 됨",
+    "sent": "메시지를 보냄",
+    "holdout": "대조군이라 메시지를 보내지 않음",
+    "dropped": "메시지를 보내지 않음",
+    "failed": "메시지를 보내지 못함",
+    "expired": "메시지를 보낼 때가 지남",
+    "unknown": "메시지를 보냈는지 알 수 없음",
+    "otherwise": "메시지를 보내지 않아 그때를 위한 단계로 감",
+    "no fate heard": "메시지 소식을 듣지 못함",
+    "else": "맞는 다른 길이 없음",
+    "none": "맞는 길이 없음",
+}
+CONDITION = "조건 {what} 에 맞음"
+UNITS = {"d": "{n}일", "h": "{n}시간", "m": "{n}분", "s": "{n}초"}
+ONE: Mapping[str, str] = {}
+PURPOSES = {"marketing": "마케팅(광고)"}
+CODES: Mapping[str, str] = {
+    "no_person": "누구의 일인지 알 수 없습니다(userId도 anonymousId도 없음)",
+    "no_event_name": "이벤트 이름이 없습니다",
+    "unknown_type": "모르는 종류(type)의 항목입니다",
+    "no_previous_id": "alias에 previousId가 없습니다",
+    "no_id": "사람을 가리키는 ID가 아닙니다",
+    "reserved_name": "브라우저가 쓸 수 없는 이벤트 이름입니다",
+    "bad_time": "시각을 읽을 수 없습니다",
+    "wrong_type": "값의 종류가 맞지 않습니다",
+    "too_long": "ID나 이름이 너무 깁니다",
+    "too_deep": "너무 깊이 중첩되어 있습니다",
+    "event_too_large": "이벤트가 너무 큽니다",
+    "bad_json": "JSON이 아닙니다",
+    "not_utf8": "UTF-8이 아닙니다",
+    "nul_character": "NUL 문자가 들어 있습니다",
+    "lone_surrogate": "잘린 글자가 들어 있습니다",
+    "not_a_number": "숫자가 아닌 값(NaN 등)이 들어 있습니다",
+    "number_out_of_range": "숫자가 너무 큽니다",
+    "bad_csv": "CSV 행을 읽을 수 없습니다",
+    "missing_attribute": "CloudEvent에 필요한 속성이 없습니다",
+    "unknown_version": "CloudEvents 1.0이 아닙니다",
+}
 KINDS = {
     "delivered": "도착했습니다",
     "opened": "열어 보았습니다",

@@ -13,6 +13,9 @@ from dangol_insights.model import Line
 
 LANGUAGES: Mapping[str, ModuleType] = {"en": english, "ko": korean}
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_CLOCK = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)")
+_SPAN = re.compile(r"(?:\d+[dhms])+")
+_PART = re.compile(r"(\d+)([dhms])")
 _LONGEST = 200  # characters of one value in a sentence
 
 
@@ -90,19 +93,67 @@ def _verdict(decision: Decision, entered: bool | None) -> str:
 
 def _names(decision: Decision, words: ModuleType, zone: tzinfo) -> dict[str, Any]:
     """What the frames and clauses may name."""
-    names = _values(decision.details, words, zone)
+    details = decision.details
+    names = _values(details, words, zone)
+    if purpose := words.PURPOSES.get(details.get("purpose")):
+        names["purpose"] = purpose
+    channel = decision.channel or details.get("channel")
     known = {
         "event": decision.input_name,
         "journey": decision.journey,
         "step": decision.step,
         "gateway": decision.gateway,
-        "channel": words.CHANNELS.get(decision.channel, decision.channel),
-        "template": decision.details.get("template"),
+        "channel": words.CHANNELS.get(channel, channel),
+        "way": _way(details.get("way"), words),
+        "others": _others(details.get("ways"), words),
+        "each": _each(details.get("channels"), names, words),
+        "known_code": words.CODES.get(details.get("code")),
     }
     names |= {name: value for name, value in known.items() if value}
     if decision.verdict is Verdict.RECEIVED:
         names["kind"] = words.KINDS.get(names.get("kind"), names.get("kind"))
     return names
+
+
+def _way(way: Any, words: ModuleType) -> str:
+    """A way of a fork or a wait in words."""
+    if not isinstance(way, str) or not way:
+        return ""
+    if way in words.WAYS:
+        return str(words.WAYS[way])
+    first, _, what = way.partition(" ")
+    if what and first in words.WAYS:
+        what = spoken_span(what, words) if first == "after" else what
+        return str(words.WAYS[first].format(what=what))
+    return str(words.CONDITION.format(what=way))
+
+
+def _others(ways: Any, words: ModuleType) -> str:
+    """The ways of a wait that are no moments."""
+    if not isinstance(ways, list | tuple):
+        return ""
+    others = [way for way in ways if isinstance(way, str) and not way.startswith(("after ", "until "))]
+    return ", ".join(_way(way, words) for way in others)
+
+
+def _each(channels: Any, names: Mapping[str, Any], words: ModuleType) -> str:
+    """Why each of several channels was refused."""
+    if not isinstance(channels, dict) or len(channels) < 2:
+        return ""
+    each = ((words.CHANNELS.get(name, name), clause(str(reason), names, words)) for name, reason in channels.items())
+    return "; ".join(f"{name} – {because}" for name, because in each)
+
+
+def spoken_span(written: str, words: ModuleType) -> str:
+    """`1d12h` or `1 day, 12:00:00` in words; as it is where it is neither (a computed span)."""
+    if found := _CLOCK.fullmatch(written):
+        counts = [(int(found[number] or 0), unit) for number, unit in ((1, "d"), (2, "h"), (3, "m"), (4, "s"))]
+    elif _SPAN.fullmatch(written):
+        counts = [(int(number), unit) for number, unit in _PART.findall(written)]
+    else:
+        return written
+    parts = [words.ONE.get(unit) if n == 1 and words.ONE else words.UNITS[unit].format(n=n) for n, unit in counts if n]
+    return " ".join(str(part) for part in parts) or written
 
 
 def _values(details: Mapping[str, Any], words: ModuleType, zone: tzinfo) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import msgspec
 
 from dangol.db import Db
 from dangol.decisions import Decision
-from dangol.events import Event
+from dangol.events import Event, Origin
 from dangol_insights import archive, sentences
 from dangol_insights.model import Kept, Wanted
 
@@ -106,11 +106,16 @@ class Tail:
             decided = await archive.find_decisions(
                 conn, self.workspace, Wanted(after=decisions.after(back), limit=PAGE)
             )
-        lines = [_event_line(one) for one in happened if events.fresh(one.number)]
+        lines = [_event_line(one) for one in happened if events.fresh(one.number) and _told(one.payload)]
         for one in decided:
             if decisions.fresh(one.number):
                 lines += _decision_lines(one, self.lang)
         return sorted(lines, key=lambda line: str(line["at"]))
+
+
+def _told(event: Event) -> bool:
+    """What our own events tell, the decisions beside them tell better."""
+    return event.origin is not Origin.SERVICE
 
 
 def _event_line(kept: Kept[Event]) -> dict[str, Any]:
