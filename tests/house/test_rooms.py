@@ -39,10 +39,11 @@ def test_pure_modules_import_only_pure_modules_of_their_service() -> None:
 
 
 def lengths() -> dict[str, int]:
-    """Every function of ours and how many lines it takes."""
+    """Every function of ours and how many lines it takes; migrations are lists of columns."""
     return {
         f"{file.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
         for file in OURS
+        if "migrations" not in file.parts
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, FUNCTIONS)
     }
