@@ -1,26 +1,41 @@
-"""The schema: every service's tables, brought to this version of the code."""
+"""The schema: every service's tables, brought to this version of the code, one process at a time."""
 
 import importlib
 from datetime import UTC, datetime
+from pathlib import Path
 
-from sqlmodel import SQLModel
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
 
 from dangol.db import Db, open_db
 from dangol.settings import read_settings
 
+log = structlog.get_logger(__name__)
 TABLE_MODULES = (
     "dangol.tables",
     "dangol_journey.tables",
     "dangol_dispatcher.tables",
     "dangol_insights.tables",
 )
+LOCK = 0x6D696772  # "migr": the advisory lock of who migrates
 
 
 async def migrate(db: Db) -> None:
-    """Bring an open database's schema up to date; safe to call from several processes at once."""
-    load_tables()
+    """Bring an open database's schema up to date, whole or not at all; several processes may call it at once.
+
+    On PostgreSQL no statement waits longer than 2 s for a table's lock: then it raises `Unavailable`, nothing is
+    changed, and it can be tried again.
+    """
     async with db.transaction() as conn:
-        await conn.run_sync(SQLModel.metadata.create_all)
+        if db.dialect == "postgresql":
+            await conn.execute(text("SET LOCAL lock_timeout = '60s'"))
+            await conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            await conn.execute(text("SET LOCAL lock_timeout = '2s'"))
+        await conn.run_sync(_upgrade)
 
 
 async def from_settings() -> None:
@@ -40,3 +55,21 @@ def load_tables() -> None:
         except ModuleNotFoundError as error:
             if not (error.name and name.startswith(error.name)):
                 raise
+
+
+def configuration(connection: Connection | None = None) -> Config:
+    """Alembic's configuration for our revisions, over an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = configuration(connection)
+    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+    newer = set(MigrationContext.configure(connection).get_current_heads()) - known
+    if newer:  # a release only adds what this one can live with: during a rolling upgrade both run
+        log.warning("the schema is of a newer release", action="schema_is_newer", revisions=sorted(newer))
+        return
+    command.upgrade(config, "head")
