@@ -28,7 +28,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a clone would hold."""
     place = tmp_path_factory.mktemp("checkout") / "clone"
     unkept = shutil.ignore_patterns(
-        ".git", ".venv*", ".*_cache", "__pycache__", "node_modules", "build", "data", "*.db*"
+        ".git", ".venv*", ".*_cache", "__pycache__", "node_modules", "build", "data", "*.db"
     )
     return Path(shutil.copytree(ROOT, place, ignore=unkept))
 
