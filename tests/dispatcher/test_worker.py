@@ -23,9 +23,11 @@ from tests.support.house import SECRET, app_of, client_of, decisions_of, events_
 
 
 @asynccontextmanager
-async def running(place: Path, published: Sequence[Document]) -> AsyncIterator[tuple[House, Dispatcher]]:
+async def running(
+    place: Path, published: Sequence[Document], **settings: object
+) -> AsyncIterator[tuple[House, Dispatcher]]:
     clock = MovingClock()
-    async with open_house(place, clock) as house:
+    async with open_house(place, clock, **settings) as house:
         await publish(house.db, WORKSPACE, published, by="test")
         async with open_service(house) as dispatcher:
             stop = asyncio.Event()
@@ -66,6 +68,27 @@ async def test_a_message_comes_out_in_the_inbox_and_its_fate_goes_back(tmp_path:
         (delivery,) = (await http.get("/api/messages/m1")).json()["deliveries"]
         assert delivery["content"]["subject"].endswith("hi")
         assert [attempt["outcome"] for attempt in delivery["attempts"]] == ["accepted"]
+
+
+async def test_the_same_on_kafka_and_postgresql(
+    tmp_path: Path, kafka_url: str, postgres_url: str, topic_prefix: str
+) -> None:
+    production = {"log": kafka_url, "db": postgres_url, "topic_prefix": topic_prefix, "partitions": 3}
+    async with running(tmp_path, without_gateways(), **production) as (house, dispatcher):
+        people = [some_facts(f"p{n}") for n in range(30)]
+        messages = [
+            a_message(f"m{n}", profile=f"p{n}", user_id=f"u{n}", key=f"default/u{n}", at=utc_now()) for n in range(30)
+        ]
+        await say(house, *people, *messages)
+        async with client(house, dispatcher) as http, asyncio.timeout(60):
+            sent: list[object] = []
+            for _ in range(1000):
+                sent = (await http.get("/api/messages", params={"status": "sent"})).json()
+                if len(sent) == 30:
+                    break
+                await asyncio.sleep(0.05)
+            assert len(sent) == 30
+            assert len((await http.get("/api/messages")).json()) == 30
 
 
 async def test_a_held_message_leaves_when_the_clock_is_moved_to_its_moment(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dangol.db import in_transaction
 from dangol.errors import Invalid, NotFound
 from dangol.keys import Key
 from dangol.messages import Channel
-from dangol_dispatcher import breaker, coupons, replay, stating, switches, views
+from dangol_dispatcher import breaker, coupons, receipts, replay, stating, switches, views
 from dangol_dispatcher.desk import Office
 from dangol_dispatcher.gates import FRESH, load_gate, save_gate
 from dangol_dispatcher.suppressions import release
@@ -52,6 +52,14 @@ def _messages(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
         again = await in_transaction(office.db, lambda conn: replay.replay(office.db, conn, key.workspace, id))
         ring()
         return {"id": id, "replayed": again}
+
+    @router.post("/receipts")
+    async def receive(key: Writer, request: Request) -> Shown:
+        found = receipts.read_receipts(await request.body())
+        await in_transaction(
+            office.db, lambda conn: receipts.take(office.db, conn, office.outbox, key.workspace, found)
+        )
+        return {"taken": len(found)}
 
 
 def _consents(router: APIRouter, office: Office, ring: Callable[[], None]) -> None:

@@ -30,6 +30,7 @@ from dangol_dispatcher.model import (
     Status,
 )
 from dangol_dispatcher.queue import messages_named, save_turns
+from dangol_dispatcher.receipts import match
 from dangol_dispatcher.recipients import load_recipients
 from dangol_dispatcher.rows import Row
 from dangol_dispatcher.schedule import waited_for
@@ -119,6 +120,7 @@ async def record(hands: Hands, conn: AsyncConnection, outcomes: Sequence[tuple[C
     await _suppress(hands, conn, outcomes, now)
     await _note_gateway(hands, conn, [outcome for _, outcome in outcomes], now)
     await tell(hands.outbox, conn, turns, await load_recipients(conn, {one.profile for one in messages}), now)
+    await match(hands.db, conn, hands.outbox, rules.workspace, list(waiting), now)
     for one, outcome in outcomes:
         metrics.DELIVERIES.labels(one.content.channel, one.gateway, WORDS[type(outcome)]).inc()
 

@@ -1,0 +1,79 @@
+"""What providers tell of a message: once, in any order, and never to lower a status."""
+
+from pathlib import Path
+
+import pytest
+
+from dangol.codec import decode_event
+from dangol.db import in_transaction
+from dangol.errors import Invalid
+from dangol.events import Fate
+from dangol.topics import Topic
+from dangol_dispatcher.receipts import Receipt, read_receipts, take
+from tests.support.databases import sqlite_copy
+from tests.support.dispatching import (
+    WORKSPACE,
+    Shop,
+    ToldGateway,
+    WoundClock,
+    a_message,
+    documents,
+    open_shop,
+    some_facts,
+)
+
+
+@pytest.fixture
+def url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    return sqlite_copy(migrated_sqlite, tmp_path)
+
+
+async def tell(shop: Shop, kind: str, event_id: str = "1", message: str = "m1", workspace: str = WORKSPACE) -> None:
+    receipt = read_receipts(f'[{{"message":"{message}","kind":"{kind}","event_id":"{event_id}"}}]'.encode())
+    await in_transaction(shop.db, lambda conn: take(shop.db, conn, shop.office.outbox, workspace, receipt))
+
+
+def fates(shop: Shop) -> list[str]:
+    return [decode_event(one.value).name for one in shop.log.said if one.topic is Topic.EVENTS]
+
+
+async def test_a_receipt_before_our_record_is_kept_and_applied_once(url: str) -> None:
+    mail = ToldGateway()
+    async with open_shop(url, WoundClock(), documents()) as shop:
+        await shop.hear(some_facts(), a_message())
+        await tell(shop, "delivered")
+        await tell(shop, "delivered")
+        assert fates(shop) == []
+        await shop.work(mail)
+        assert (await shop.status("m1"))[0] == "delivered"
+        await tell(shop, "delivered")
+        assert fates(shop) == [Fate.SENT, Fate.DELIVERED]
+
+
+async def test_statuses_only_rise_and_a_bounce_suppresses(url: str) -> None:
+    mail = ToldGateway()
+    async with open_shop(url, WoundClock(), documents()) as shop:
+        await shop.hear(some_facts(), a_message())
+        await shop.work(mail)
+        await tell(shop, "bounced")
+        await tell(shop, "delivered")
+        assert (await shop.status("m1"))[0] == "bounced"
+        await shop.hear(a_message("m2"))
+        await shop.work(mail)
+        assert await shop.status("m2") == ("dropped", "suppressed")
+
+
+async def test_a_receipt_of_another_workspace_says_nothing(url: str) -> None:
+    mail = ToldGateway()
+    async with open_shop(url, WoundClock(), documents()) as shop:
+        await shop.hear(some_facts(), a_message())
+        await shop.work(mail)
+        await tell(shop, "bounced", workspace="other")
+        assert (await shop.status("m1"))[0] == "sent"
+
+
+def test_what_is_no_receipt_is_refused() -> None:
+    for body in (b"{", b"{}", b'[{"message":"m","kind":"eaten"}]', b'[{"message":"m","kind":"delivered","x":1}]'):
+        with pytest.raises(Invalid):
+            read_receipts(body)
+    assert read_receipts(b'[{"message":"m","kind":"delivered"}]') == [Receipt(message="m", kind="delivered")]
