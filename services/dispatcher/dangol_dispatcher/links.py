@@ -62,7 +62,7 @@ class Sealer:
             if urlsafe_b64encode(sealed).rstrip(b"=").decode() != token:
                 raise ValueError(token)  # base64 spells some bytes in several ways; ours is one
             secret = next(one for one in self._secrets if one.name == sealed[:3])
-            found = msgspec.msgpack.decode(secret.seal.decrypt(sealed[3:], [purpose.encode()]), type=list[str | bytes])
+            found: list[str | bytes] = msgspec.msgpack.decode(secret.seal.decrypt(sealed[3:], [purpose.encode()]))
         except (ValueError, StopIteration, InvalidTag, msgspec.MsgspecError) as error:
             raise Invalid("bad_link", "this link is not one of ours, or not whole") from error
         return [str(UUID(bytes=text)) if isinstance(text, bytes) else text for text in found]
