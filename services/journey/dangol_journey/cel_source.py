@@ -235,7 +235,7 @@ def _method(node: Call, target: Node, found: Written) -> str:
     _counted(node, METHODS[node.name], len(node.given))
     given = node.given[0]
     if node.name == "matches" and not (isinstance(given, Literal) and given.kind == "text"):
-        raise Ungrammatical(given.at, "matches takes a pattern written out", 'write x.matches("^A[0-9]+$")')
+        raise Ungrammatical(_start(given), "matches takes a pattern written out", 'write x.matches("^A[0-9]+$")')
     return f"{_held(target, found)}.{node.name}({write(given, found)})"
 
 

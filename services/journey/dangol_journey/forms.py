@@ -273,6 +273,7 @@ WORKSPACE = Fields(
                 },
             )
         ),
+        "managed": choice("manager", "files", "console"),
         "about": TEXT,
     },
     ("workspace",),
