@@ -1,5 +1,7 @@
 """The tables of dispatcher."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -194,36 +196,37 @@ def _link_key() -> None:
     )
 
 
+_MESSAGE: tuple[sa.Column[Any], ...] = (
+    sa.Column("id", sa.String(), nullable=False),
+    sa.Column("workspace", sa.String(), nullable=False),
+    sa.Column("profile", sa.String(), nullable=False),
+    sa.Column("key", sa.String(), nullable=False),
+    sa.Column("user_id", sa.String(), nullable=True),
+    sa.Column("journey", sa.String(), nullable=False),
+    sa.Column("enrolment", sa.String(), nullable=False),
+    sa.Column("step", sa.String(), nullable=False),
+    sa.Column("status", sa.String(), nullable=False),
+    sa.Column("reason", sa.String(), nullable=False),
+    sa.Column("details", sa.Text(), nullable=False),
+    sa.Column("gateway", sa.String(), nullable=False),
+    sa.Column("channel", sa.String(), nullable=True),
+    sa.Column("priority", sa.Integer(), nullable=False),
+    sa.Column("category", sa.String(), nullable=False),
+    sa.Column("tags", sa.Text(), nullable=False),
+    sa.Column("payload", sa.Text(), nullable=False),
+    sa.Column("passed", sa.Text(), nullable=False),
+    sa.Column("delivery", sa.String(), nullable=True),
+    sa.Column("asked_at", UtcDateTime(), nullable=False),
+    sa.Column("due_at", UtcDateTime(), nullable=False),
+    sa.Column("expires_at", UtcDateTime(), nullable=False),
+    sa.Column("counted_at", UtcDateTime(), nullable=True),
+    sa.Column("decided", sa.Integer(), nullable=False),
+    sa.Column("updated_at", UtcDateTime(), nullable=False),
+)
+
+
 def _message() -> None:
-    op.create_table(
-        "message",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("workspace", sa.String(), nullable=False),
-        sa.Column("profile", sa.String(), nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("user_id", sa.String(), nullable=True),
-        sa.Column("journey", sa.String(), nullable=False),
-        sa.Column("enrolment", sa.String(), nullable=False),
-        sa.Column("step", sa.String(), nullable=False),
-        sa.Column("status", sa.String(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("details", sa.Text(), nullable=False),
-        sa.Column("gateway", sa.String(), nullable=False),
-        sa.Column("channel", sa.String(), nullable=True),
-        sa.Column("priority", sa.Integer(), nullable=False),
-        sa.Column("category", sa.String(), nullable=False),
-        sa.Column("tags", sa.Text(), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
-        sa.Column("passed", sa.Text(), nullable=False),
-        sa.Column("delivery", sa.String(), nullable=True),
-        sa.Column("asked_at", UtcDateTime(), nullable=False),
-        sa.Column("due_at", UtcDateTime(), nullable=False),
-        sa.Column("expires_at", UtcDateTime(), nullable=False),
-        sa.Column("counted_at", UtcDateTime(), nullable=True),
-        sa.Column("decided", sa.Integer(), nullable=False),
-        sa.Column("updated_at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
+    op.create_table("message", *_MESSAGE, sa.PrimaryKeyConstraint("id"))
     op.create_index("message_counted", "message", ["profile", "counted_at"], unique=False)
     op.create_index(
         "message_due",
