@@ -196,7 +196,8 @@ def _consent_traits(workspace: Mapping[str, Any]) -> dict[str, tuple[str, tuple[
     found = {}
     for trait, stated in (consent if isinstance(consent, dict) else {}).items():
         if isinstance(stated, dict):
-            channels = tuple(str(channel) for channel in stated.get("channels") or ("all",))
+            given = stated.get("channels")
+            channels = tuple(str(channel) for channel in given) if isinstance(given, list) else ("all",)
             found[str(trait)] = (str(stated.get("purpose", "marketing")), channels)
     return found
 
