@@ -32,6 +32,7 @@ INPUTS_SET_ASIDE = Counter("dangol_inputs_set_aside_total", "Inputs whose handli
 DELIVERIES = Counter("dangol_deliveries_total", "Deliveries by how they ended", ["channel", "gateway", "ended"])
 GATEWAY_SECONDS = Histogram("dangol_gateway_seconds", "A gateway's answer", ["gateway"])
 CIRCUIT_OPEN = Gauge("dangol_gateway_circuit_open", "1 while a gateway is left alone", ["gateway"])
+COUPONS_FREE = Gauge("dangol_coupons_free", "Codes an uploaded pool has left", ["workspace", "pool"])
 # the process
 LOOP_LAG = Gauge("dangol_loop_lag_seconds", "How late the event loop runs what is due")
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from dangol.clock import utc_now
 from dangol.messages import Message
 from dangol_dispatcher.desk import Desk
+from dangol_dispatcher.model import Claimed, Outcome
 from tests.support.dispatching import (
     WORKSPACE,
     Shop,
@@ -83,14 +84,14 @@ async def test_after_a_withdrawal_is_committed_nothing_is_claimed(migrated_url: 
         withdrawn = asyncio.Event()
         late: list[str] = []
 
-        def answer_and_note(one: object) -> object:
+        def answer_and_note(one: Claimed) -> Outcome:
             if withdrawn.is_set():
                 late.append(str(one))
             return accepted(one)
 
         mail = ToldGateway(batch=5, concurrency=2)
         accepted = mail.answers
-        mail.answers = answer_and_note  # type: ignore[assignment]
+        mail.answers = answer_and_note
         messages = [now_message(f"m{n}", enrolment=f"e{n}") for n in range(200)]
         await shop.hear(some_facts(), *messages)
 

@@ -66,7 +66,8 @@ def a_message(id: str = "m1", **given: Any) -> Message:
 
 def a_consent(granted: bool = True, **given: Any) -> ConsentStatement:
     """Consent to marketing on all roads, by day, stated a day before noon."""
-    return ConsentStatement(**({"granted": granted, "at": NOON - timedelta(days=1)} | given))
+    defaults: dict[str, Any] = {"granted": granted, "at": NOON - timedelta(days=1)}
+    return ConsentStatement(**(defaults | given))
 
 
 def addresses() -> tuple[Address, ...]:

@@ -4,15 +4,18 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dangol import metrics
 from dangol.db import Db
 from dangol.decisions import Reason
 from dangol.messages import CouponIssue
 from dangol_dispatcher.rows import COUPON, MESSAGE, put_new
 from dangol_dispatcher.rulebook import PoolRule
 
+log = structlog.get_logger(__name__)
 UNMISTAKABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # no 0/O, 1/I/L
 DRAWS = 8  # of a generated code before a pool counts as used up
 
@@ -34,7 +37,10 @@ async def bind(
     if pool.pattern:
         return await _draw(db, conn, workspace, profile, issue, pool.pattern, now)
     await add_codes(db, conn, workspace, pool.name, pool.codes, now) if pool.codes else None
-    return await _take(conn, workspace, profile, issue, now)
+    code = await _take(conn, workspace, profile, issue, now)
+    if pool.low:
+        await _warn_if_low(conn, workspace, pool)
+    return code
 
 
 async def code_of(conn: AsyncConnection, workspace: str, issue: CouponIssue) -> str | None:
@@ -97,6 +103,14 @@ async def _draw(
         if found := await code_of(conn, workspace, issue):
             return found
     return None
+
+
+async def _warn_if_low(conn: AsyncConnection, workspace: str, pool: PoolRule) -> None:
+    free = (COUPON.c.workspace == workspace, COUPON.c.pool == pool.name, COUPON.c.state == "free")
+    left = (await conn.execute(select(func.count()).select_from(COUPON).where(*free))).scalar_one()
+    metrics.COUPONS_FREE.labels(workspace, pool.name).set(left)
+    if left < pool.low:
+        log.warning("a coupon pool runs low", action="pool_low", workspace=workspace, pool=pool.name, left=left)
 
 
 async def _take(conn: AsyncConnection, workspace: str, profile: str, issue: CouponIssue, now: datetime) -> str | None:

@@ -178,21 +178,16 @@ def _hold_while(request: SendRequest, standing: Standing, rules: Rules, channel:
         return None
     if not rules.hold_while.holds(standing.recipient):
         return None
-    until = min(now + ASK_AGAIN, request.expires_at)
-    return Hold(
-        until,
-        Reason.QUIET_HOURS,
-        {"rule": "hold_while", "condition": rules.hold_while.source, "until": until.isoformat()},
-    )
+    details = {"rule": "hold_while", "condition": rules.hold_while.source}
+    return Hold(min(now + ASK_AGAIN, request.expires_at), Reason.QUIET_HOURS, details)
 
 
-def _quiet(request: SendRequest, standing: Standing, rules: Rules, channel: str, now: datetime) -> Answer | None:
+def _quiet(request: SendRequest, standing: Standing, rules: Rules, channel: str, now: datetime) -> Hold | Skip | None:
+    """Until the hours end; where that is too late for this message, another channel may still do."""
     hold = quiet_until(rules.quiets, channel, request.category, standing, rules.zone, now)
     if hold is None or hold.until < request.expires_at:
         return hold
-    return Drop(
-        hold.reason, {**hold.details, "expires_at": request.expires_at.isoformat()}
-    )  # no one waits for what cannot come
+    return Skip(hold.reason, {**hold.details, "expires_at": request.expires_at.isoformat()})
 
 
 def _caps(request: SendRequest, standing: Standing, rules: Rules, channel: str, now: datetime) -> Answer | Skip | None:
@@ -213,10 +208,9 @@ def _over(full: Full, request: SendRequest, now: datetime) -> Answer | Skip:
     details = {"rule": full.cap.name, "at_most": full.cap.at_most, "used": full.used, "until": full.free_at.isoformat()}
     if full.cap.over == "next":
         return Skip(Reason.CAPPED, details)
-    if isinstance(full.cap.over, timedelta):
-        deadline = min(request.asked_at + full.cap.over, request.expires_at)
-        if full.free_at < deadline:
-            return Hold(full.free_at, Reason.CAPPED, details)
+    in_time = isinstance(full.cap.over, timedelta) and full.free_at <= request.asked_at + full.cap.over
+    if in_time and full.free_at < request.expires_at:
+        return Hold(full.free_at, Reason.CAPPED, details)
     return Drop(Reason.CAPPED, details)
 
 

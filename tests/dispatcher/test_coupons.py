@@ -1,0 +1,54 @@
+"""Coupon codes: bound once, uploaded ones used up one by one, generated ones never mistaken."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dangol.db import in_transaction
+from dangol.messages import CouponIssue
+from dangol_dispatcher import coupons
+from dangol_dispatcher.rulebook import PoolRule
+from tests.support.databases import sqlite_copy
+from tests.support.dispatching import NOON, WORKSPACE, Shop, WoundClock, documents, open_shop
+
+
+@pytest.fixture
+def url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    return sqlite_copy(migrated_sqlite, tmp_path)
+
+
+async def bound(shop: Shop, issue: str, pool: PoolRule) -> str | None:
+    promised = CouponIssue(pool=pool.name, issue=issue)
+
+    async def work(conn: AsyncConnection) -> str | None:
+        return await coupons.bind(shop.db, conn, WORKSPACE, "p1", promised, pool, NOON)
+
+    return await in_transaction(shop.db, work)
+
+
+async def test_uploaded_codes_are_used_up_one_by_one(url: str) -> None:
+    pool = PoolRule("gift", None, ("AAA", "BBB", "AAA"), low=2)
+    async with open_shop(url, WoundClock(), documents()) as shop:
+        assert [await bound(shop, issue, pool) for issue in ("i1", "i2", "i1", "i3")] == ["AAA", "BBB", "AAA", None]
+        async with shop.db.transaction() as conn:
+            assert await coupons.counts(conn, WORKSPACE) == {"gift": {"reserved": 2}}
+
+
+async def test_generated_codes_differ_and_stay(url: str) -> None:
+    pool = PoolRule("gift", "G-######")
+    async with open_shop(url, WoundClock(), documents()) as shop:
+        codes = [await bound(shop, f"i{number}", pool) for number in range(50)]
+        assert len(set(codes)) == 50
+        assert [await bound(shop, f"i{number}", pool) for number in range(50)] == codes
+
+
+async def test_a_pool_nobody_defined_gives_nothing_but_what_was_promised(url: str) -> None:
+    async with open_shop(url, WoundClock(), documents()) as shop:
+        first = await bound(shop, "i1", PoolRule("gift", "G-######"))
+
+        async def work(conn: AsyncConnection) -> list[str | None]:
+            promised = [CouponIssue(pool="gift", issue=issue) for issue in ("i1", "i2")]
+            return [await coupons.bind(shop.db, conn, WORKSPACE, "p1", one, None, NOON) for one in promised]
+
+        assert await in_transaction(shop.db, work) == [first, None]
