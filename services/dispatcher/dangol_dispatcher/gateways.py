@@ -97,14 +97,14 @@ def _smtp(name: str, body: Mapping[str, object], house: House) -> Gateway:
 
 
 def _webhook(name: str, channel: str, body: Mapping[str, object], house: House) -> Gateway:
-    connections = _connections(body, 32)
+    connections, secrets = _connections(body, 32), secrets_of(body.get("secret"), f"{name}.secret")
     given = body.get("headers")
     return WebhookGateway(
         name,
         channel,
         str(body.get("url")),
         Egress(targets_of(house), connections=connections, proxy=house.settings.egress_proxy or None),
-        secrets=secrets_of(body.get("secret"), f"{name}.secret"),
+        secrets=secrets,
         headers={str(key): str(value) for key, value in given.items()} if isinstance(given, Mapping) else {},
         concurrency=connections,
     )

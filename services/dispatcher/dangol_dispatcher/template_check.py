@@ -121,7 +121,10 @@ def _liquid(document: Document, path: Path, text: str, *, mjml: bool, html: bool
     try:
         template = parse(text, html=html)
     except LiquidError as error:
-        at = error.token.start_index if error.token and error.token.start_index >= 0 else 0
+        known = error.token is not None and error.token.start_index >= 0
+        at = (
+            error.token.start_index if error.token and known else max(0, text.rfind("{%"))
+        )  # the end: what is left open
         hint = "tags are {% if %} … {% endif %}, values {{ profile.name | default: '…' }}"
         yield problem(document, path, "liquid_syntax", str(error.message), hint, offset=min(at, len(text)))
         return
@@ -154,10 +157,10 @@ def _mjml(document: Document, path: Path, text: str) -> "Iterator[Problem]":
 
 
 def _verbatim(document: Document, path: Path, text: str) -> "Iterator[Problem]":
-    if "{{" in text or "{%" in text:
+    if found := re.search(r"\{[{%]", text):
         hint = "write #{name} here, and its value under fill: {name: '{{ profile.name }}'}"
         said = "approved wording is sent as it is, and holds no Liquid"
-        yield problem(document, path, "liquid_in_approved_text", said, hint, offset=text.index("{"))
+        yield problem(document, path, "liquid_in_approved_text", said, hint, offset=found.start())
 
 
 def _filled(document: Document, path: Path, content: Mapping[str, Any]) -> "Iterator[Problem]":

@@ -1,0 +1,35 @@
+"""Texts that would run a script, were they ever read as markup: a corpus, each calling `pwned()`."""
+
+CALLS = ("pwned()", "top.pwned()", "window['pwned']()", "&#112;wned()")
+SHAPES = (
+    "<script>{}</script>",
+    "</title><script>{}</script>",
+    "</textarea><script>{}</script>",
+    '"><script>{}</script>',
+    "'><img src=x onerror={}>",
+    "<img src=x onerror={}>",
+    "<svg onload={}>",
+    "<svg><script>{}</script></svg>",
+    "<iframe srcdoc='<script>{}</script>'>",
+    "<iframe src=javascript:{}>",
+    "<a href=javascript:{}>x</a>",
+    "javascript:{}",
+    " java\tscript:{}",
+    "<body onload={}>",
+    "<details open ontoggle={}>",
+    "<math><mi xlink:href=javascript:{}>",
+    "<object data=javascript:{}>",
+    "<embed src=javascript:{}>",
+    "<form action=javascript:{}><input autofocus onfocus={}>",
+    "<base href=javascript:{}//>",
+    "<video><source onerror={}>",
+    "<meta http-equiv=refresh content='0;url=javascript:{}'>",
+    "<link rel=stylesheet href=javascript:{}>",
+    "<style onload={}></style>",
+    "<marquee onstart={}>",
+    "<input autofocus onfocus={}>",
+    "{{{{ {} }}}}",
+    "<!--><img src=x onerror={}>-->",
+    "<noscript><img src=x onerror={}>",
+)
+CORPUS = tuple(shape.replace("{}", call) for shape in SHAPES for call in CALLS)
