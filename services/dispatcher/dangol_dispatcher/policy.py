@@ -31,7 +31,8 @@ def choose(request: SendRequest, standing: Standing, rules: Rules, now: datetime
         if not isinstance(answer, Skip):
             return Choice(_unless_holdout(request, answer), tuple(skipped))
         skipped.append((channel, answer))
-    return Choice(_nowhere(request, skipped, now), tuple(skipped))
+    awaits = any(_address_would_help(request, standing, rules, channel, why, now) for channel, why in skipped)
+    return Choice(_nowhere(request, skipped, now, awaits=awaits), tuple(skipped))
 
 
 def may_send(request: SendRequest, standing: Standing, rules: Rules, channel: str, now: datetime) -> Answer | Skip:
@@ -226,12 +227,22 @@ def _unless_holdout(request: SendRequest, answer: Answer) -> Answer:
     return answer
 
 
-def _nowhere(request: SendRequest, skipped: Sequence[tuple[str, Skip]], now: datetime) -> Hold | Drop:
+def _address_would_help(
+    request: SendRequest, standing: Standing, rules: Rules, channel: str, why: Skip, now: datetime
+) -> bool:
+    """Whether an address that may still come would let it go: not where the person is known, and never agreed."""
+    if why.reason != Reason.NO_ADDRESS:
+        return False
+    unknown = standing.recipient is None or not standing.recipient.addresses
+    return unknown or _consent(request, standing, rules, channel, now) is None
+
+
+def _nowhere(request: SendRequest, skipped: Sequence[tuple[str, Skip]], now: datetime, *, awaits: bool) -> Hold | Drop:
     """No channel reaches this person: wait where an address may still come, else give up with the first reason."""
     if not skipped:
         return Drop(Reason.NO_CONTENT, {"template": request.message.template})
     until = request.asked_at + NO_ADDRESS_YET
-    if any(why.reason == Reason.NO_ADDRESS for _, why in skipped) and now < min(until, request.expires_at):
+    if awaits and now < min(until, request.expires_at):
         return Hold(min(until, request.expires_at), Reason.NO_ADDRESS, {"rule": "address", "until": until.isoformat()})
     channel, first = skipped[0]
     reasons = {name: why.reason for name, why in skipped}
