@@ -24,6 +24,7 @@ from dangol_journey.rows import INTEGER, MOMENT, Shape, as_moment, execute
 log = structlog.get_logger(__name__)
 LOOK_EVERY = timedelta(milliseconds=500)  # another worker may have set a moment in a home of ours
 TURN_SOON = timedelta(milliseconds=10)  # a moment is due, and records from before it are still to be handled
+TURN_LATE = timedelta(milliseconds=80)  # … for longer: the log is behind
 BACK_OFF = timedelta(seconds=1)
 PAGE = {"sqlite": 200, "postgresql": 1000}  # people a transaction; on SQLite everybody else waits for it
 
@@ -45,6 +46,7 @@ class Moments:
     ahead: timedelta = timedelta(0)
     page: int = 0
     busy: bool = False
+    turn: timedelta = TURN_SOON / 2
     _poke: asyncio.Event = field(default_factory=asyncio.Event)
 
     def settled(self, done: Settled) -> None:
@@ -93,7 +95,9 @@ class Moments:
         """Fire all that can be fired; how long to sleep then."""
         while self.next_at is not None and self.next_at <= self._now():
             if not await self._fire_page():
-                return TURN_SOON
+                self.turn = min(self.turn * 2, TURN_LATE)
+                return self.turn
+            self.turn = TURN_SOON / 2
             await self._look()
         return LOOK_EVERY if self.next_at is None else min(LOOK_EVERY, self.next_at - self._now())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, overload
 
@@ -43,8 +43,13 @@ class Shape:
         written = [list(row) for row in rows]
         for row in written:
             for i in moments:
-                row[i] = moment(row[i]) if row[i] is not None else None
+                row[i] = _text(row[i]) if row[i] is not None else None
         return written
+
+
+def _text(at: datetime) -> str:
+    """As `moment`; what is in UTC already, as nearly everything here is, takes half the time."""
+    return at.isoformat(timespec="microseconds") if at.tzinfo is UTC else moment(at)
 
 
 async def execute(

@@ -18,7 +18,7 @@ from dangol_journey.moments import Moments
 
 log = structlog.get_logger(__name__)
 GROUP = "journey"
-AT_MOST = {"sqlite": 200, "postgresql": 1000}  # records a transaction; on SQLite everybody else waits for it
+AT_MOST = {"sqlite": 100, "postgresql": 1000}  # records a transaction; on SQLite everybody else waits for it
 FORGET_EVERY = timedelta(minutes=10)
 
 
