@@ -157,3 +157,10 @@ async def test_what_is_no_record_is_skipped(house: House, insights: Service, cli
     await house.stream.append([Outgoing(Topic.EVENTS, "k", b"nonsense", "n")])
     await tell_and_wait(house, insights, event())
     assert len((await asked(client, "/api/events"))["events"]) == 1
+
+
+async def test_a_person_can_be_forgotten(house: House, insights: Service, client: httpx2.AsyncClient) -> None:
+    await tell_and_wait(house, insights, HELD, event(), event(user_id="u2", id="other"))
+    answer = await client.delete("/api/archive", params={"user_id": "u1"})
+    assert answer.json() == {"events": 1, "decisions": 1}
+    assert "u1" not in (await client.get("/api/events")).text + (await client.get("/api/decisions")).text

@@ -10,7 +10,7 @@ from dangol.db import Db, open_db
 from dangol.decisions import Verdict
 from dangol.migrate import migrate
 from dangol_insights import archive
-from dangol_insights.model import Person, Wanted
+from dangol_insights.model import Counts, Person, Wanted
 from tests.support.records import NOON, decision, event
 
 
@@ -34,8 +34,8 @@ async def test_what_is_kept_comes_back_whole_and_once(db: Db) -> None:
         assert [one.payload for one in await archive.find_events(conn, "default", Wanted())] == [said]
         assert [one.payload for one in await archive.find_decisions(conn, "default", Wanted())] == [decided]
         latest = await archive.newest_number(conn)
-    assert latest.event >= 1
-    assert latest.decision >= 1
+    assert latest.events >= 1
+    assert latest.decisions >= 1
 
 
 async def test_one_id_in_two_workspaces_is_two(db: Db) -> None:
@@ -81,3 +81,16 @@ async def test_what_is_asked_for_is_only_a_value(db: Db, hostile: str) -> None:
             assert await archive.find_decisions(conn, "default", wanted) == []
         assert await archive.find_events(conn, "default", Wanted(name=hostile)) == []
         assert await archive.find_decisions(conn, "default", Wanted(reason=hostile)) == []
+
+
+async def test_a_person_is_forgotten_and_nobody_else(db: Db) -> None:
+    mine = [decision(), decision(user_id=None, anonymous_id="a1")]
+    others = [decision(user_id="u2", profile="p2"), decision(workspace="other")]
+    async with db.transaction() as conn:
+        await archive.save_events(db, conn, [event(), event(user_id="u2", id="2"), event(workspace="other")])
+        await archive.save_decisions(db, conn, [*mine, *others])
+        person = await archive.person_of(conn, "default", Person(user_id="u1"))
+        assert await archive.forget(conn, "default", person) == Counts(1, 2)
+        assert [one.payload.user_id for one in await archive.find_events(conn, "default", Wanted())] == ["u2"]
+        assert [one.payload.user_id for one in await archive.find_decisions(conn, "default", Wanted())] == ["u2"]
+        assert len(await archive.find_decisions(conn, "other", Wanted())) == 1

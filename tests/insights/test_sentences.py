@@ -124,7 +124,7 @@ def test_a_drop_tells_of_every_channel() -> None:
     details = {"channel": "push", "channels": {"push": "no_address", "sms": "no_consent"}, "purpose": "marketing"}
     said = decision(Verdict.DROPPED, Reason.NO_ADDRESS, step="mail", details=details)
     assert sentences.told(said, english, SEOUL)[0].text == (
-        "The message of step “mail” was not sent, on no channel: push – no address is known for this channel; "
+        "The message of step “mail” was not sent, on no channel: push – no address is known for push; "
         "text message – there is no consent on record for marketing."
     )
     assert "문자(SMS) – 마케팅(광고) 수신 동의 기록이 없습니다" in sentences.told(said, korean, SEOUL)[0].text

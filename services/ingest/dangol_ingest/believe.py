@@ -37,20 +37,12 @@ def believe(posted: Posted, arrival: Arrival) -> Believed:
 
 def _event(index: int, call: Call, posted: Posted, arrival: Arrival) -> Event:
     kind = _kind(call, posted)
-    user, anonymous = person_id(call.user_id, "userId"), person_id(call.anonymous_id, "anonymousId")
-    if user is None and anonymous is None:
-        raise Invalid(
-            "no_person", "it says of nobody: no userId and no anonymousId", hint="null, 0 and undefined are no ids"
-        )
+    user, anonymous, previous = _who(kind, call)
     context, traits = _context_and_traits(kind, call, posted)
     properties = _properties(kind, call)
     name = _name(kind, call, arrival.origin)
-    previous = person_id(call.previous_id, "previousId")
-    if kind is Kind.ALIAS and previous is None:
-        raise Invalid("no_previous_id", "an alias says who it was before", where="previousId")
     stated = times.read(call.timestamp, "timestamp") or times.read(call.original_timestamp, "originalTimestamp")
     sent = _sent_at(call, posted, arrival)
-    hashed = (kind, name, user, anonymous, previous, properties, traits, context, stated)
     return Event(
         workspace=arrival.workspace,
         id=_id(call, arrival, index),
@@ -68,9 +60,21 @@ def _event(index: int, call: Call, posted: Posted, arrival: Arrival) -> Event:
         received_at=arrival.received_at,
         origin=arrival.origin,
         key_id=arrival.key_id,
-        body_hash=body_hash(hashed),
+        body_hash=body_hash((kind, name, user, anonymous, previous, properties, traits, context, stated)),
         backfill=posted.backfill or bool(call.backfill or call.historical),
     )
+
+
+def _who(kind: Kind, call: Call) -> tuple[str | None, str | None, str | None]:
+    """The ids of the person, and of an alias the id from before."""
+    user, anonymous = person_id(call.user_id, "userId"), person_id(call.anonymous_id, "anonymousId")
+    if user is None and anonymous is None:
+        hint = "null, 0 and undefined are no ids"
+        raise Invalid("no_person", "it says of nobody: no userId and no anonymousId", hint=hint)
+    previous = person_id(call.previous_id, "previousId")
+    if kind is Kind.ALIAS and previous is None:
+        raise Invalid("no_previous_id", "an alias says who it was before", where="previousId")
+    return user, anonymous, previous
 
 
 def body_hash(said: Any) -> str:

@@ -20,6 +20,7 @@ from dangol_insights.why import Asked, answer, zone_of
 
 SCOPE = "insights:read"
 Reader = Annotated[Key, Depends(secret(SCOPE))]
+Eraser = Annotated[Key, Depends(secret("profiles"))]
 Text = Annotated[str | None, Query(max_length=256)]
 MOST_DECISIONS = 1000
 NEWEST_EVENTS = 100
@@ -30,6 +31,14 @@ def make_router(db: Db, bell: Bell) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["insights"])
     _add_why(router, db)
     _add_lists(router, db)
+
+    @router.delete("/archive", summary="Forget what is kept of a person")
+    async def forget(key: Eraser, user_id: Text = None, anonymous_id: Text = None) -> Response:
+        """`{events, decisions}`: how many rows were deleted."""
+        async with db.transaction() as conn:
+            person = await archive.person_of(conn, key.workspace, _person(user_id, anonymous_id))
+            forgotten = await archive.forget(conn, key.workspace, person)
+        return _json(forgotten)
 
     @router.get("/tail", summary="Each event and what it decided, live")
     async def tail(request: Request, key: Reader, lang: Text = None) -> Response:

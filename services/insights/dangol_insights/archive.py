@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -12,7 +12,7 @@ from dangol.codec import encode
 from dangol.db import Db
 from dangol.decisions import Decision
 from dangol.events import Event
-from dangol_insights.model import Kept, Latest, Person, Wanted
+from dangol_insights.model import Counts, Kept, Person, Wanted
 from dangol_insights.tables import ArchiveDecision, ArchiveEvent
 
 _events = msgspec.json.Decoder(Event)
@@ -110,11 +110,19 @@ async def timeline(conn: AsyncConnection, workspace: str, person: Person, limit:
     return [_decisions.decode(body) for body in (await conn.execute(rows)).scalars()][::-1]
 
 
-async def newest_number(conn: AsyncConnection) -> Latest:
+async def forget(conn: AsyncConnection, workspace: str, person: Person) -> Counts:
+    """Delete all that is kept of a person; how many events and decisions that were."""
+    about_events = delete(ArchiveEvent).where(col(ArchiveEvent.workspace) == workspace, _named(ArchiveEvent, person))
+    whose = or_(_named(ArchiveDecision, person), col(ArchiveDecision.profile).in_(person.profiles))
+    about_decisions = delete(ArchiveDecision).where(col(ArchiveDecision.workspace) == workspace, whose)
+    return Counts((await conn.execute(about_events)).rowcount, (await conn.execute(about_decisions)).rowcount)
+
+
+async def newest_number(conn: AsyncConnection) -> Counts:
     """Where the archive ends now."""
     events = (await conn.execute(select(func.max(ArchiveEvent.number)))).scalar_one()
     decisions = (await conn.execute(select(func.max(ArchiveDecision.number)))).scalar_one()
-    return Latest(events or 0, decisions or 0)
+    return Counts(events or 0, decisions or 0)
 
 
 def _about(table: Any, wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -140,7 +140,7 @@ CLAUSES: Mapping[Reason, tuple[str, ...]] = {
     ),
     Reason.EXPIRED: ("it would have come too late: it was worth saying until {at}", "it would have come too late"),
     Reason.KILL_SWITCH: ("an operator stopped sending ({switch})", "an operator stopped sending"),
-    Reason.NO_ADDRESS: ("no address is known for this channel",),
+    Reason.NO_ADDRESS: ("no address is known for {channel}", "no address is known yet"),
     Reason.UNVERIFIED_ADDRESS: ("the address was claimed by a browser and is not verified",),
     Reason.NO_CONTENT: ("the template “{template}” says nothing on this channel", "the template says nothing here"),
     Reason.NO_GATEWAY: ("no gateway is set up for this channel",),

@@ -140,7 +140,7 @@ CLAUSES: Mapping[Reason, tuple[str, ...]] = {
     Reason.QUIET_HOURS: ("발송 제한 시간({between})입니다", "{condition} 동안 미룹니다", "발송 제한 시간입니다"),
     Reason.EXPIRED: ("{at}까지만 의미 있는 메시지라 이미 늦었습니다", "이미 늦은 메시지입니다"),
     Reason.KILL_SWITCH: ("운영자가 발송을 멈추었습니다({switch})", "운영자가 발송을 멈추었습니다"),
-    Reason.NO_ADDRESS: ("이 채널로 보낼 주소를 모릅니다",),
+    Reason.NO_ADDRESS: ("{channel} 채널로 보낼 주소를 모릅니다", "보낼 주소를 아직 모릅니다"),
     Reason.UNVERIFIED_ADDRESS: ("브라우저가 알려 준 주소라 확인되지 않았습니다",),
     Reason.NO_CONTENT: ("템플릿 ‘{template}’에 이 채널의 내용이 없습니다", "템플릿에 이 채널의 내용이 없습니다"),
     Reason.NO_GATEWAY: ("이 채널에 설정된 게이트웨이가 없습니다",),

@@ -33,11 +33,11 @@ class Kept(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Latest:
-    """The newest numbers of events and decisions."""
+class Counts:
+    """A number of events and one of decisions: how many, or the newest."""
 
-    event: int = 0
-    decision: int = 0
+    events: int = 0
+    decisions: int = 0
 
 
 class Wanted(BaseModel, frozen=True, extra="forbid"):

@@ -140,8 +140,11 @@ def _each(channels: Any, names: Mapping[str, Any], words: ModuleType) -> str:
     """Why each of several channels was refused."""
     if not isinstance(channels, dict) or len(channels) < 2:
         return ""
-    each = ((words.CHANNELS.get(name, name), clause(str(reason), names, words)) for name, reason in channels.items())
-    return "; ".join(f"{name} – {because}" for name, because in each)
+    each = []
+    for name, reason in channels.items():
+        shown = words.CHANNELS.get(name, name)
+        each.append(f"{shown} – {clause(str(reason), {**names, 'channel': shown}, words)}")
+    return "; ".join(each)
 
 
 def spoken_span(written: str, words: ModuleType) -> str:

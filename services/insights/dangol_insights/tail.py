@@ -85,7 +85,7 @@ class Tail:
         times, wait = self.bell.times, BREATH_EVERY if self.db.dialect == "sqlite" else ASKED_EVERY
         async with self.db.transaction() as conn:
             latest = await archive.newest_number(conn)
-        events, decisions = Shown(latest.event, latest.event), Shown(latest.decision, latest.decision)
+        events, decisions = Shown(latest.events, latest.events), Shown(latest.decisions, latest.decisions)
         clock = asyncio.get_running_loop().time
         spoke_at = clock()
         yield b": from now on\n\n"
