@@ -1,6 +1,6 @@
 // The inbox page: the list of what was sent, one message as its channel shows it, the clock, and why.
 import { el, look } from "./channels.js";
-import { channelName, channelNames, clockTime, current, listTime, moment, say, translate, turn } from "./words.js";
+import { channelName, channelNames, current, listTime, moment, say, shortMoment, translate, turn } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const state = { letters: [], people: [], newest: 0, tag: "", chosen: null, letter: null, person: "", key: "", known: null };
@@ -137,7 +137,8 @@ async function tick() {
   byId("clock").hidden = !answer?.ok;
   if (!answer?.ok) return false;
   const { now, next_due: due } = await answer.json();
-  byId("now").textContent = moment(now);
+  byId("now").textContent = shortMoment(now);
+  byId("now").title = moment(now);
   byId("next").disabled = !due;
   byId("next").title = due ? moment(due) : say("nothing");
   return true;

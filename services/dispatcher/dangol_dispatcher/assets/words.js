@@ -60,6 +60,8 @@ const stamp = (options) => new Intl.DateTimeFormat(language === "ko" ? "ko-KR" :
 export const clockTime = (at) => stamp({ hour: "2-digit", minute: "2-digit", hour12: false }).format(new Date(at));
 export const day = (at) => stamp({ month: "long", day: "numeric", weekday: "long" }).format(new Date(at));
 export const moment = (at) => stamp({ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }).format(new Date(at));
+// What the clock shows: short enough for a telephone.
+export const shortMoment = (at) => stamp({ month: "short", day: "numeric", weekday: "short", hour: "2-digit", minute: "2-digit", hour12: false }).format(new Date(at));
 export function listTime(at, now) {
   const near = Math.abs(new Date(now) - new Date(at)) < 20 * 3600 * 1000;
   return near ? clockTime(at) : stamp({ month: "short", day: "numeric" }).format(new Date(at));
