@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from uuid import uuid4
@@ -135,9 +136,9 @@ def count(believed: Believed, workspace: str) -> None:
     """Count what was kept."""
     if believed.events:
         metrics.EVENTS_ACCEPTED.labels(workspace).inc(len(believed.events))
-    for reject in believed.rejects:
-        metrics.EVENTS_REJECTED.labels(workspace, reject.code).inc()
-        log.info("item rejected", action="item_rejected", workspace=workspace, code=reject.code, where=reject.where)
+    for code, times in Counter(reject.code for reject in believed.rejects).items():
+        metrics.EVENTS_REJECTED.labels(workspace, code).inc(times)
+        log.info("items rejected", action="items_rejected", workspace=workspace, code=code, items=times)
 
 
 async def find_key(request: Request, token: str | None) -> Key:
