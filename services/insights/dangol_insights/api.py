@@ -13,6 +13,8 @@ from dangol.decisions import Decision, Verdict
 from dangol.errors import Invalid
 from dangol.events import Event
 from dangol.keys import Key
+from dangol.local import local_or_secret
+from dangol.settings import Settings
 from dangol_insights import archive, sentences
 from dangol_insights.model import Kept, Person, Wanted
 from dangol_insights.tail import Bell, Tail
@@ -26,10 +28,10 @@ MOST_DECISIONS = 1000
 NEWEST_EVENTS = 100
 
 
-def make_router(db: Db, bell: Bell) -> APIRouter:
+def make_router(db: Db, bell: Bell, settings: Settings) -> APIRouter:
     """The routes of insights."""
     router = APIRouter(prefix="/api", tags=["insights"])
-    _add_why(router, db)
+    _add_why(router, db, settings)
     _add_lists(router, db)
 
     @router.delete("/archive", summary="Forget what is kept of a person")
@@ -49,11 +51,14 @@ def make_router(db: Db, bell: Bell) -> APIRouter:
     return router
 
 
-def _add_why(router: APIRouter, db: Db) -> None:
+def _add_why(router: APIRouter, db: Db, settings: Settings) -> None:
+    # The inbox page of this machine asks too.
+    workspace_of = Annotated[str, Depends(local_or_secret(settings, SCOPE))]
+
     @router.get("/why", summary="Why a person got what they got, and not what they did not")
     async def why(
         request: Request,
-        key: Reader,
+        workspace: workspace_of,
         user_id: Text = None,
         anonymous_id: Text = None,
         journey: Text = None,
@@ -61,7 +66,7 @@ def _add_why(router: APIRouter, db: Db) -> None:
     ) -> Response:
         """`{timeline: [{at, local_at, verdict, reason, text, …}], summary, zone, …}`, in the order of time."""
         person = _person(user_id, anonymous_id)
-        asked = await _on_record(db, key.workspace, person, journey)
+        asked = await _on_record(db, workspace, person, journey)
         language, zone = _language(request, lang), zone_of(asked.events, asked.definitions)
         lines, summary = answer(asked, sentences.language(language), zone)
         said = {"user_id": user_id, "anonymous_id": anonymous_id, "profiles": asked.person.profiles}

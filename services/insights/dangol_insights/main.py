@@ -49,4 +49,4 @@ class Insights:
 async def open_service(house: House) -> AsyncIterator[Service]:
     """The insights role, open."""
     bell = Bell()
-    yield Insights(Reading(house, bell.ring), bell, make_router(house.db, bell))
+    yield Insights(Reading(house, bell.ring), bell, make_router(house.db, bell, house.settings))
