@@ -12,7 +12,7 @@ Payload = Event | Spoken | Decision
 
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(Event)
-_spoken = msgspec.json.Decoder(Spoken)
+_spoken: msgspec.json.Decoder[Spoken] = msgspec.json.Decoder(Spoken)
 _decisions = msgspec.json.Decoder(Decision)
 
 

@@ -10,6 +10,7 @@ from dangol.documents import DefinitionSet, Document, Problem
 from dangol.problems import errors, in_order
 
 DEFAULT = "default"
+NAMES_A_DOCUMENT = frozenset({"unknown_template", "unknown_coupon", "unknown_gateway", "unknown_journey"})
 SUFFIXES = frozenset({".yaml", ".yml", ".mjml", ".html", ".txt", ".csv", ".liquid"})
 
 
@@ -33,18 +34,33 @@ def workspace_of(documents: Sequence[Document]) -> str:
 
 
 async def publish_checked(
-    db: Db, workspace: str, documents: Sequence[Document], *, by: str, base: int | None = None, dry_run: bool = False
+    db: Db,
+    workspace: str,
+    documents: Sequence[Document],
+    *,
+    by: str,
+    found: Sequence[Problem] = (),
+    base: int | None = None,
+    dry_run: bool = False,
 ) -> Published:
-    """Check the whole set and publish it unless it has errors; in force when this returns."""
+    """Check the whole set and publish it unless there are errors (in `found` too); in force when this returns."""
     async with db.transaction() as conn:
         before = (await load(conn, workspace)).get(workspace, DefinitionSet(0, workspace, ()))
     wanted = DefinitionSet(before.number, workspace, tuple(documents))
-    problems = tuple(in_order(check(wanted)))
+    problems = tuple(all_problems(wanted, found))
     changed = tuple(changes(before, wanted))
     if errors(problems) or dry_run:
         return Published(before.number, () if errors(problems) else changed, problems)
     number = await publish(db, workspace, documents, by=by, base=base)
     return Published(number, changed, problems)
+
+
+def all_problems(definitions: DefinitionSet, found: Sequence[Problem]) -> list[Problem]:
+    """What reading found and checking finds, in order; what an unreadable file would have named is let be."""
+    checked = check(definitions)
+    if errors(found):
+        checked = [problem for problem in checked if problem.code not in NAMES_A_DOCUMENT]
+    return in_order([*found, *checked])
 
 
 def changes(before: DefinitionSet, after: DefinitionSet) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from dangol.forward_api import clock_router
 from dangol.machine_keys import keep_keys, register_browser_key
 from dangol.migrate import migrate
 from dangol.ports import holder
-from dangol.problems import Problem, errors
+from dangol.problems import Problem
 from dangol.process import ROLES, open_house, open_services, serve
 from dangol.publishing import is_definition, publish_checked, workspace_of
 from dangol.role import listen
@@ -85,15 +85,12 @@ async def _live(
 async def apply(db: Db, directory: Path) -> bool:
     """Publish the folder and print all that is wrong with it; False when nothing was published."""
     documents, found = await asyncio.to_thread(read_dir, directory)
-    if errors(found):
-        _print(found, directory)
-        return False
-    published = await publish_checked(db, workspace_of(documents), documents, by="up")
-    _print([*found, *published.problems], directory)
+    published = await publish_checked(db, workspace_of(documents), documents, by="up", found=found)
+    _print(published.problems, directory)
     return not published.refused
 
 
-def _print(found: list[Problem], directory: Path) -> None:
+def _print(found: Sequence[Problem], directory: Path) -> None:
     if show.problems((msgspec.to_builtins(problem) for problem in found), directory):
         show.err.print(f"{directory}: not published; what was in force before stays in force")
 

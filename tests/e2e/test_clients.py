@@ -122,7 +122,7 @@ def shop_of(product: Product, node_clients: Path) -> Iterator[str]:
             "DANGOL_BROWSER_KEY": product.browser_key,
             "SHOP_PORT": str(port),
         }
-        running = subprocess.Popen([sys.executable, "shop.py"], cwd=shop, env=clean_environment() | settings)
+        running = subprocess.Popen([sys.executable, "shop.py"], cwd=shop, env=clean_environment() | settings, text=True)
         try:
             address = f"http://127.0.0.1:{port}"
             eventually(lambda: httpx2.get(address, trust_env=False).status_code == 200)

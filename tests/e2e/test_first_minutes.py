@@ -77,9 +77,7 @@ def test_it_stops_and_starts_where_it_was(tmp_path: Path) -> None:
     """People, messages and the moved clock are all there again."""
     with embedded(tmp_path, None) as product:
         product.run("track", "minji", "Signed Up", "email=minji@example.test", "--consent", "email")
-        eventually(
-            lambda: [m for m in product.get("/api/messages", user_id="minji") if m["status"] == "sent"]
-        )
+        eventually(lambda: [m for m in product.get("/api/messages", user_id="minji") if m["status"] == "sent"])
         product.run("forward", "36h")
         before = product.get("/api/clock")["ahead_seconds"]
     with embedded(tmp_path, None) as product:

@@ -50,7 +50,7 @@ def _timeline(product: Product, user: str, journey: str, verdict: str) -> list[d
 
 def test_an_unpaid_cart_is_reminded_by_mail_then_push_then_before_the_coupon_ends(spine: Spine, someone: str) -> None:
     """The whole sequence: reminder, unopened, the push, and the last call, all with one coupon's code."""
-    night = {"purpose": "marketing", "channels": ["all"], "night": True}
+    night: dict[str, Any] = {"purpose": "marketing", "channels": ["all"], "night": True}
     spine.product.post(track(someone, "Consent Given", **night))
     device = {"device": {"token": f"tok-{someone}", "type": "ios"}}
     event = track(someone, "Product Added", CONSENTING, cart_id="c1", cart_value=42000, product_name="무선 청소기")
@@ -117,7 +117,7 @@ def test_an_id_used_again_for_something_else_is_found_among_the_rejects(spine: S
     spine.product.post({**track(someone, "Signed Up"), "messageId": message_id})
     spine.product.post({**track(someone, "Order Completed", order_id="o9", revenue=1), "messageId": message_id})
     rejects = eventually(lambda: _rejects(spine.product, someone))
-    assert any("id_reused" in reject["code"] for reject in rejects)
+    assert any("id_reused" in reject["reason"] for reject in rejects)
 
 
 def _rejects(product: Product, user: str) -> list[dict[str, Any]]:

@@ -62,9 +62,11 @@ async def client(house: House, service: Service) -> AsyncIterator[httpx2.AsyncCl
         yield opened
 
 
-async def publish(client: httpx2.AsyncClient, *documents: dict[str, Any], **more: Any) -> dict[str, Any]:
+async def publish(
+    client: httpx2.AsyncClient, *documents: dict[str, Any], status: int = 200, **more: Any
+) -> dict[str, Any]:
     answer = await client.post("/api/definitions", json={"documents": list(documents), **more})
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == status, answer.text
     said: dict[str, Any] = answer.json()
     return said
 
@@ -85,7 +87,7 @@ class TestDefinitions:
         assert said["published"]
         assert said["number"] == 1
         assert [problem for problem in said["problems"] if problem["severity"] == "error"] == []
-        assert sorted(said["changed"]) == ["journey welcome", "template welcome", "workspace workspace"]
+        assert sorted(said["changed"]) == ["+ journey welcome", "+ template welcome", "+ workspace workspace"]
         await happens(house, service, did("Signed Up"))
         sent = [one for one in await spoken(house.db) if isinstance(one, Message)]
         assert [one.template for one in sent] == ["welcome"]
@@ -98,11 +100,12 @@ class TestDefinitions:
     async def test_a_dry_run_says_what_would_change(self, client: httpx2.AsyncClient) -> None:
         said = await publish(client, *SET, dry_run=True)
         assert not said["published"]
-        assert "journey welcome" in said["changed"]
+        assert "+ journey welcome" in said["changed"]
         assert (await client.get("/api/definitions")).json() == {"number": 0, "documents": []}
 
     async def test_a_set_with_an_error_is_not_published(self, client: httpx2.AsyncClient) -> None:
-        said = await publish(client, WORKSPACE, WELCOME)
+        said = await publish(client, WORKSPACE, WELCOME, status=422)
+        assert said["code"] == "invalid_definitions"
         assert not said["published"]
         (problem,) = [one for one in said["problems"] if one["severity"] == "error"]
         assert {"file", "line", "column", "code", "message", "hint"} <= problem.keys()
@@ -122,7 +125,7 @@ class TestDefinitions:
         await publish(client, WORKSPACE, TEMPLATE, slow)
         await happens(house, service, did("Signed Up"))
         said = await publish(client, WORKSPACE, TEMPLATE)
-        assert said["changed"] == ["journey welcome (removed)"]
+        assert said["changed"] == ["- journey welcome"]
         await happens(house, service, did("Page Viewed"))
         (gone,) = (await client.get("/api/journeys")).json()["journeys"]
         assert (gone["name"], gone["published"], gone["live"]) == ("welcome", False, 1)

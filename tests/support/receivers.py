@@ -1,6 +1,7 @@
 """Where messages arrive in tests: a real SMTP server, a webhook receiver that verifies with the official library."""
 
 import threading
+from asyncio import Server
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ def smtp_server() -> Iterator[Mailbox]:
     mailbox = Mailbox()
     controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), enable_SMTPUTF8=True)
     controller.start()
-    assert controller.server
+    assert isinstance(controller.server, Server)
     mailbox.url = f"smtp://127.0.0.1:{controller.server.sockets[0].getsockname()[1]}"
     try:
         yield mailbox

@@ -1,18 +1,20 @@
 """`/api/definitions` and `/api/journeys`: what is published, and how many walk it."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from dangol import definitions as numbered
 from dangol.auth import secret
 from dangol.db import Db
-from dangol.documents import DefinitionSet, Document, Problem, errors, from_json, to_json
+from dangol.documents import DefinitionSet, Document, from_json, to_json
 from dangol.errors import NotFound
 from dangol.keys import Key
+from dangol.problems import errors
+from dangol.publishing import Published, publish_checked
 from dangol_journey import looking
 
 Reader = Annotated[Key, Depends(secret("definitions:read"))]
@@ -29,6 +31,7 @@ class GivenDocument(BaseModel):
     file: str = ""
     text: str = ""
     line: int = 1
+    version: int = 0  # as it is shown; what is published gets its own
     files: dict[str, str] = {}
 
 
@@ -51,19 +54,12 @@ def definitions_router(db: Db) -> APIRouter:
 
 def _add_definitions(router: APIRouter, db: Db) -> None:
     @router.post("/api/definitions")
-    async def publish(wanted: Publishing, holder: Publisher) -> dict[str, Any]:
-        """Check the whole set and publish it; with an error, or on a dry run, nothing is published."""
-        documents = tuple(from_json(one.model_dump()) for one in wanted.documents)
-        in_force = await _in_force(db, holder.workspace)
-        problems = numbered.check(DefinitionSet(in_force.number, holder.workspace, documents))
-        if errors(problems):
-            return _answer(in_force.number, problems, [], published=False)
-        changed = changes(in_force.documents, documents)
-        if wanted.dry_run:
-            return _answer(in_force.number, problems, changed, published=False)
+    async def publish(wanted: Publishing, holder: Publisher) -> JSONResponse:
+        """Check the whole set and publish it; 422 with all problems where there is an error."""
+        documents = [from_json(one.model_dump()) for one in wanted.documents]
         by = f"key {holder.shown or holder.id}"
-        number = await numbered.publish(db, holder.workspace, documents, by=by, base=wanted.base)
-        return _answer(number, problems, changed, published=True)
+        became = await publish_checked(db, holder.workspace, documents, by=by, base=wanted.base, dry_run=wanted.dry_run)
+        return _answer(became, dry_run=wanted.dry_run)
 
     @router.get("/api/definitions")
     async def definitions(holder: Reader, at: int | None = None) -> dict[str, Any]:
@@ -94,14 +90,6 @@ def _add_journeys(router: APIRouter, db: Db) -> None:
         return _journey(document, counts) | {"document": _shown(document)}
 
 
-def changes(before: Sequence[Document], after: Sequence[Document]) -> list[str]:
-    """What publishing `after` changes: `journey welcome`, `journey old (removed)`."""
-    was = {(one.kind, one.name): one.body for one in before}
-    will = {(one.kind, one.name): one.body for one in after}
-    changed = [f"{kind} {name}" for (kind, name), body in will.items() if was.get((kind, name)) != body]
-    return changed + [f"{kind} {name} (removed)" for kind, name in was if (kind, name) not in will]
-
-
 async def _in_force(db: Db, workspace: str, at: int | None = None) -> DefinitionSet:
     async with db.transaction() as conn:
         number = await numbered.number(conn) if at is None else at
@@ -109,9 +97,14 @@ async def _in_force(db: Db, workspace: str, at: int | None = None) -> Definition
     return found.get(workspace) or DefinitionSet(number, workspace, ())
 
 
-def _answer(number: int, problems: Sequence[Problem], changed: Sequence[str], *, published: bool) -> dict[str, Any]:
-    said = [msgspec.to_builtins(problem) for problem in problems]
-    return {"number": number, "published": published, "problems": said, "changed": list(changed)}
+def _answer(became: Published, *, dry_run: bool) -> JSONResponse:
+    problems = [msgspec.to_builtins(problem) for problem in became.problems]
+    said: dict[str, Any] = {"number": became.number, "problems": problems, "changed": list(became.changed)}
+    if not became.refused:
+        return JSONResponse({**said, "published": not dry_run})
+    count = len(errors(became.problems))
+    refusal = {"code": "invalid_definitions", "message": f"nothing was published: {count} errors, see problems"}
+    return JSONResponse({**refusal, **said, "published": False}, 422)
 
 
 def _shown(document: Document) -> dict[str, Any]:

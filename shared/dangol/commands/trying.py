@@ -7,8 +7,8 @@ from time import perf_counter
 import msgspec
 
 from dangol.commands import show
-from dangol.definitions import DefinitionSet, check
-from dangol.documents import read_dir
+from dangol.documents import DefinitionSet, read_dir
+from dangol.publishing import all_problems
 
 TRIAL = "dangol_journey.trial"
 
@@ -17,7 +17,7 @@ def run(directory: Path) -> int:
     """Run them all and print each; returns the exit code: 0 passed, 1 a test failed, 2 the files are wrong."""
     documents, found = read_dir(directory)
     definitions = DefinitionSet(number=1, workspace="default", documents=tuple(documents))
-    problems = [*found, *(check(definitions) if not any(problem.severity == "error" for problem in found) else [])]
+    problems = all_problems(definitions, found)
     if show.problems((msgspec.to_builtins(problem) for problem in problems), directory):
         return 2
     started = perf_counter()
