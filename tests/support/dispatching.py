@@ -212,7 +212,7 @@ class Shop:
 @asynccontextmanager
 async def open_shop(url: str, clock: WoundClock, published: Sequence[Document]) -> AsyncIterator[Shop]:
     """A shop over the migrated database at `url`."""
-    db = await open_db(url, clock)
+    db = await open_db(url, clock, pool=40)
     try:
         log = PaperLog()
         outbox = Outbox(db, log, "dispatcher")  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ class Desk:
             return view.sleep_until
         going = [one for one in view.looked if isinstance(one.choice.answer, Go)][: view.wanted]
         rows, codes = await in_transaction(office.db, lambda conn: supply(office.db, conn, view.workspace, going))
-        ready = prepare(view.workspace, office.sealer, going, rows, codes)
+        ready = await prepare(view.workspace, office.sealer, going, rows, codes)
         this = await in_transaction(office.db, lambda conn: self._claim(conn, view, ready))
         if this is None:
             return office.db.clock()

@@ -1,16 +1,19 @@
 """Handing over: one last look, the gateway's call, and the record of what it answered."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from dangol import metrics
 from dangol.db import Db, in_transaction
 from dangol.decisions import Reason
+from dangol.errors import Unavailable
 from dangol.outbox import Outbox
 from dangol_dispatcher import breaker, ledger
 from dangol_dispatcher.considering import Counter, consider
@@ -40,6 +43,8 @@ from dangol_dispatcher.talk import tell
 log = structlog.get_logger(__name__)
 # A gateway is asked to answer within its deadline; this much later it is left alone, and nobody knows.
 BEYOND_DEADLINE = timedelta(seconds=5)
+INSISTS_FOR = 60.0  # seconds; the lease may end meanwhile, then the last look says no
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,24 @@ class Hands:
 
 async def hand_over(hands: Hands, claimed: Sequence[Claimed]) -> None:
     """Take one last look, call the gateway with what may still go, and record the answers."""
-    going = await in_transaction(hands.db, lambda conn: last_look(hands, conn, claimed))
+    going = await _insisting(hands.db, lambda conn: last_look(hands, conn, claimed))
     if not going:
         return
-    outcomes = await call(hands.gateway, going)
-    await in_transaction(hands.db, lambda conn: record(hands, conn, list(zip(going, outcomes, strict=True))))
+    answers = list(zip(going, await call(hands.gateway, going), strict=True))
+    await _insisting(hands.db, lambda conn: record(hands, conn, answers))
+
+
+async def _insisting(db: Db, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """In a transaction, again for a while where the database can't: what we know of a delivery must not get lost."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable),
+        wait=wait_random_exponential(multiplier=0.05, max=5),
+        stop=stop_after_delay(INSISTS_FOR),
+        reraise=True,
+    ):
+        with attempt:
+            done = await in_transaction(db, work)
+    return done
 
 
 async def last_look(hands: Hands, conn: AsyncConnection, claimed: Sequence[Claimed]) -> list[Claimed]:
