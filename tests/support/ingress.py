@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from fnmatch import fnmatch
 from itertools import cycle
 from pathlib import Path
@@ -37,8 +37,9 @@ def ingress(addresses: Mapping[str, Sequence[str]]) -> Iterator[str]:
         role = next((role for pattern, role in table if fnmatch(path, pattern)), "ingest")
         return next(turns[role])
 
-    app = Starlette(routes=[Route("/{path:path}", _Proxy(target).answer, methods=METHODS)])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False))
+    app = Starlette(routes=[Route("/{path:path}", _answer, methods=METHODS)], lifespan=_with_client)
+    app.state.target = target
+    server = uvicorn.Server(uvicorn.Config(app, port=0, loop="asyncio", log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -50,27 +51,28 @@ def ingress(addresses: Mapping[str, Sequence[str]]) -> Iterator[str]:
         thread.join(10)
 
 
-class _Proxy:
-    def __init__(self, target: object) -> None:
-        self._target = target
-        self._client: httpx2.AsyncClient | None = None
+@asynccontextmanager
+async def _with_client(app: Starlette) -> AsyncIterator[None]:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as client:
+        app.state.client = client
+        yield
 
-    async def answer(self, request: Request) -> Response:
-        """The role's answer, streamed."""
-        if self._client is None:
-            self._client = httpx2.AsyncClient(timeout=60, trust_env=False)
-        url = self._target(request.url.path) + request.url.path  # type: ignore[operator]
-        headers = [(name, value) for name, value in request.headers.items() if name not in HOP]
-        headers.append(("host", request.headers["host"]))
-        try:
-            asked = self._client.build_request(
-                request.method, url, params=request.url.query, headers=headers, content=await request.body()
-            )
-            said = await self._client.send(asked, stream=True)
-        except httpx2.HTTPError as error:
-            return PlainTextResponse(f"no answer from {url}: {error}", 502)
-        kept = {name: value for name, value in said.headers.items() if name not in HOP}
-        return StreamingResponse(_bytes(said), said.status_code, kept)
+
+async def _answer(request: Request) -> Response:
+    """The role's answer, streamed."""
+    client: httpx2.AsyncClient = request.app.state.client
+    url = request.app.state.target(request.url.path) + request.url.path
+    headers = [(name, value) for name, value in request.headers.items() if name not in HOP]
+    headers.append(("host", request.headers["host"]))
+    try:
+        asked = client.build_request(
+            request.method, url, params=request.url.query, headers=headers, content=await request.body()
+        )
+        said = await client.send(asked, stream=True)
+    except httpx2.HTTPError as error:
+        return PlainTextResponse(f"no answer from {url}: {error}", 502)
+    kept = {name: value for name, value in said.headers.items() if name not in HOP}
+    return StreamingResponse(_bytes(said), said.status_code, kept)
 
 
 async def _bytes(said: httpx2.Response) -> AsyncIterator[bytes]:
