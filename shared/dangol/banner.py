@@ -40,7 +40,7 @@ class Banner:
             ("browser key", self.keys["DANGOL_BROWSER_KEY"]),
         )
         lines = [
-            f"dangol is ready ({monotonic() - self.started_at:.1f} s): every role in one process, over one SQLite file.",
+            f"dangol is ready ({monotonic() - self.started_at:.1f} s): all roles in one process, over one SQLite file.",
             "",
         ]
         lines += [f"  {name:<12} {value}" for name, value in rows]
