@@ -47,11 +47,15 @@ class Moments:
     page: int = 0
     busy: bool = False
     turn: timedelta = TURN_SOON / 2
+    _heard: datetime | None = None
     _poke: asyncio.Event = field(default_factory=asyncio.Event)
 
     def settled(self, done: Settled) -> None:
         """Learn of a moment that was just saved."""
-        if done.wake_at is not None and (self.next_at is None or done.wake_at < self.next_at):
+        if done.wake_at is None:
+            return
+        self._heard = earlier(self._heard, done.wake_at)
+        if self.next_at is None or done.wake_at < self.next_at:
             self.next_at = done.wake_at
             self._poke.set()
 
@@ -87,9 +91,11 @@ class Moments:
         if not homes:
             self.next_at = None
             return
+        self._heard = None  # what is saved while we look may be missing from what we see
         async with self.shop.db.transaction() as conn:
             self.ahead = await self.shop.db.now(conn) - self.shop.db.clock()
-            self.next_at = as_moment((await execute(conn, _NEXT, _HELD, homes)).scalar())
+            seen = as_moment((await execute(conn, _NEXT, _HELD, homes)).scalar())
+        self.next_at = earlier(seen, self._heard)
 
     async def _fire_due(self) -> timedelta:
         """Fire all that can be fired; how long to sleep then."""
@@ -139,3 +145,8 @@ class Moments:
         poked.cancel()
         with suppress(asyncio.CancelledError):
             await poked
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two moments, where there are two."""
+    return min((at for at in (one, other) if at is not None), default=None)
