@@ -177,6 +177,19 @@ def test(
     raise typer.Exit(trying.run(directory))
 
 
+@app.command()
+@plainly
+def simulate(
+    journey_name: Annotated[str, typer.Argument(metavar="JOURNEY")],
+    events: Annotated[Path, typer.Option(help="Recorded events: .jsonl or .csv, as `import` takes them.")],
+    directory: Annotated[Path, typer.Option("--dir", help="The folder of definitions.")] = Path(),
+) -> None:
+    """Run a draft journey over recorded events: who would enter, and what would be said."""
+    from dangol.commands import simulating
+
+    raise typer.Exit(simulating.run(journey_name, directory, events))
+
+
 @app.command(name="import")
 @plainly
 def import_(

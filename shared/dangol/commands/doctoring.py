@@ -69,13 +69,10 @@ def _gateways() -> Iterator[Finding]:
     """A channel that says something and has no gateway goes to the inbox in `up`; elsewhere it can't be sent."""
     try:
         with product() as client:
-            gateways = answer(client.get("/api/gateways"))
+            gateways = answer(client.get("/api/gateways"))["gateways"]
     except DangolError as error:
         yield Finding("gateways", str(error), "mend the above first")
         return
     for gateway in gateways:
-        state = str(gateway.get("state", "open"))
-        well = state in ("well", "open", "closed", "ok", "ready")
-        yield Finding(
-            f"gateway {gateway.get('gateway') or gateway.get('name')}", state, "" if well else "see /api/gateways"
-        )
+        state = str(gateway["state"])
+        yield Finding(f"gateway {gateway['gateway']}", state, "" if state == "open" else "see /api/gateways")
