@@ -4,14 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request
 
-from dangol.errors import Unauthorized
+from dangol.errors import Forbidden, Unauthorized
 from dangol.keys import Key, KeyRing
-
-
-class Forbidden(Unauthorized):
-    """A key that is known and may not do this."""
-
-    status = 403
 
 
 def secret(scope: str) -> Callable[[Request], Awaitable[Key]]:

@@ -2,7 +2,8 @@
 
     DangolError
     ├── Invalid          never retry: a 4xx answer, or a dead letter; says where, what and how to mend it
-    │   ├── Unauthorized     no key, or a key that may not do this (401, 403)
+    │   ├── Unauthorized     no key, or one that is none (401)
+    │   │   └── Forbidden        a key that is known and may not do this (403)
     │   ├── NotFound         nothing of that name (404)
     │   └── TooLarge         over a limit that is stated (413)
     └── Unavailable      retry later: says when (503 with Retry-After)
@@ -33,9 +34,15 @@ class Invalid(DangolError):
 
 
 class Unauthorized(Invalid):
-    """A missing, unknown or insufficient key."""
+    """A missing or unknown key."""
 
     status = 401
+
+
+class Forbidden(Unauthorized):
+    """A key that is known and may not do this."""
+
+    status = 403
 
 
 class NotFound(Invalid):

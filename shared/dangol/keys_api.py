@@ -1,4 +1,4 @@
-"""Keys over HTTP: made (and shown once), listed, revoked; with a secret key's scope `keys`."""
+"""Keys over HTTP: made (and shown once), listed, revoked; with a secret key's scope `keys:write`."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from dangol.db import Db
 from dangol.errors import NotFound
 from dangol.keys import Key, KeyKind, KeyRing, create_key, list_keys, revoke_key
 
-Holder = Annotated[Key, Depends(secret("keys"))]
+Holder = Annotated[Key, Depends(secret("keys:write"))]
 
 
 class NewKey(BaseModel):
@@ -28,9 +28,9 @@ def keys_router(db: Db, ring: KeyRing) -> APIRouter:
     router = APIRouter(prefix="/api/keys", tags=["keys"])
 
     @router.get("")
-    async def listed(holder: Holder) -> list[dict[str, object]]:
+    async def listed(holder: Holder) -> dict[str, object]:
         async with db.transaction() as conn:
-            return [_public(key) for key in await list_keys(conn, holder.workspace)]
+            return {"keys": [_public(key) for key in await list_keys(conn, holder.workspace)]}
 
     @router.post("")
     async def create(wanted: NewKey, holder: Holder) -> dict[str, object]:
@@ -46,7 +46,7 @@ def keys_router(db: Db, ring: KeyRing) -> APIRouter:
         async with db.transaction() as conn:
             revoked = await revoke_key(db, conn, holder.workspace, key_id)
         if not revoked:
-            raise NotFound("no_such_key", f"no live key {key_id}")
+            raise NotFound("unknown_key", f"no live key {key_id}")
         ring.forget()
         return {"revoked": True}
 

@@ -59,7 +59,7 @@ async def test_a_message_comes_out_in_the_inbox_and_its_fate_goes_back(tmp_path:
     async with running(tmp_path, without_gateways()) as (house, dispatcher), client(house, dispatcher) as http:
         await say(house, some_facts(), a_message(at=utc_now()))
         await settled(house, dispatcher)
-        (shown,) = (await http.get("/api/messages", params={"user_id": "u1"})).json()
+        (shown,) = (await http.get("/api/messages", params={"user_id": "u1"})).json()["messages"]
         assert (shown["status"], shown["gateway"], shown["channel"]) == ("sent", "inbox", "email")
         (event,) = await events_of(house.stream)
         assert (event.name, event.user_id, event.properties["message_id"]) == (Fate.SENT, "u1", "m1")
@@ -83,12 +83,12 @@ async def test_the_same_on_kafka_and_postgresql(
         async with client(house, dispatcher) as http, asyncio.timeout(60):
             sent: list[object] = []
             for _ in range(1000):
-                sent = (await http.get("/api/messages", params={"status": "sent"})).json()
+                sent = (await http.get("/api/messages", params={"status": "sent"})).json()["messages"]
                 if len(sent) == 30:
                     break
                 await asyncio.sleep(0.05)
             assert len(sent) == 30
-            assert len((await http.get("/api/messages")).json()) == 30
+            assert len((await http.get("/api/messages")).json()["messages"]) == 30
 
 
 async def test_a_held_message_leaves_when_the_clock_is_moved_to_its_moment(tmp_path: Path) -> None:
@@ -149,19 +149,35 @@ async def test_a_kill_switch_holds_until_it_is_off(tmp_path: Path) -> None:
         await say(house, some_facts(), a_message(at=utc_now()))
         await settled(house, dispatcher)
         assert (await http.get("/api/messages/m1")).json()["reason"] == "kill_switch"
-        assert [one["switch"] for one in (await http.get("/api/switches")).json()] == ["journey:welcome"]
+        assert [one["switch"] for one in (await http.get("/api/switches")).json()["switches"]] == ["journey:welcome"]
         await http.post("/api/switches", json={"switch": "journey:welcome", "on": False})
         await settled(house, dispatcher)
         assert (await http.get("/api/messages/m1")).json()["status"] == "sent"
+
+
+async def test_messages_are_listed_page_by_page_the_newest_first(tmp_path: Path) -> None:
+    async with running(tmp_path, without_gateways()) as (house, dispatcher), client(house, dispatcher) as http:
+        await say(house, some_facts(), *(a_message(f"m{n}", at=utc_now()) for n in range(5)))
+        await settled(house, dispatcher)
+        whole = [one["id"] for one in (await http.get("/api/messages")).json()["messages"]]
+        assert sorted(whole) == ["m0", "m1", "m2", "m3", "m4"]
+        paged: list[str] = []
+        asked: dict[str, str | int] = {"limit": 2}
+        for size in (2, 2, 1):
+            page = (await http.get("/api/messages", params=asked)).json()
+            assert len(page["messages"]) == size
+            paged += [one["id"] for one in page["messages"]]
+            asked["after"] = page["next"]
+        assert (paged, page["next"]) == (whole, None)
 
 
 async def test_other_workspaces_see_nothing(tmp_path: Path) -> None:
     async with running(tmp_path, without_gateways()) as (house, dispatcher), client(house, dispatcher) as http:
         await say(house, some_facts(consents=(a_consent(),)), a_message(at=utc_now(), workspace="other"))
         await settled(house, dispatcher)
-        assert (await http.get("/api/messages")).json() == []
+        assert (await http.get("/api/messages")).json() == {"messages": [], "next": None}
         assert (await http.get("/api/messages/m1")).status_code == 404
-        assert (await http.get("/api/consents", params={"user_id": "nobody"})).json()["code"] == "unknown_person"
+        assert (await http.get("/api/consents", params={"user_id": "nobody"})).json()["code"] == "unknown_profile"
 
 
 @asynccontextmanager

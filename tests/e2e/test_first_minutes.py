@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -31,7 +32,7 @@ def test_the_printed_lines_work_when_pasted(starter: Product, banner: str) -> No
     assert '"success"' in paste(consenting)
     assert '"success"' in paste(silent)
     assert "due moment" in starter.run("forward", "24h")
-    messages = eventually(lambda: starter.get("/api/messages", user_id="minji"))
+    messages = eventually(lambda: starter.get("/api/messages", user_id="minji")["messages"])
     assert [message["template"] for message in messages] == ["cart-reminder"]
     assert "동의" in starter.run("why", "jun", "cart-recovery")
     assert "cart-reminder" in starter.run("why", "minji", "cart-recovery")
@@ -54,7 +55,7 @@ def test_next_moves_the_clock_to_the_reminder(starter: Product) -> None:
     page = httpx2.get(f"{starter.url}/inbox", trust_env=False)
     assert page.status_code == 200
     assert "text/html" in page.headers["content-type"]
-    assert eventually(lambda: starter.get("/api/messages", user_id="hana"))[0]["status"] == "sent"
+    assert eventually(lambda: starter.get("/api/messages", user_id="hana")["messages"])[0]["status"] == "sent"
 
 
 def test_a_quiet_night_holds_the_push_and_the_morning_sends_it(starter: Product) -> None:
@@ -65,7 +66,7 @@ def test_a_quiet_night_holds_the_push_and_the_morning_sends_it(starter: Product)
     given = ("cart_id=q1", "cart_value=50000", "email=yuna@example.test", "phone=010-2222-3333")
     starter.run("track", "yuna", "Product Added", *given, "--consent", "email,sms")
     starter.run("forward", "5d")
-    sent = [m for m in starter.get("/api/messages", user_id="yuna") if m["status"] == "sent"]
+    sent = _sent_to(starter, "yuna")
     assert {message["template"] for message in sent} >= {"cart-reminder", "cart-reminder-short"}
     for message in sent:
         if message["channel"] in ("sms", "lms"):
@@ -73,16 +74,20 @@ def test_a_quiet_night_holds_the_push_and_the_morning_sends_it(starter: Product)
             assert 8 <= hour < 21, message
 
 
+def _sent_to(product: Product, user: str) -> list[dict[str, Any]]:
+    return [one for one in product.get("/api/messages", user_id=user)["messages"] if one["status"] == "sent"]
+
+
 def test_it_stops_and_starts_where_it_was(tmp_path: Path) -> None:
     """People, messages and the moved clock are all there again."""
     with embedded(tmp_path, None) as product:
         product.run("track", "minji", "Signed Up", "email=minji@example.test", "--consent", "email")
-        eventually(lambda: [m for m in product.get("/api/messages", user_id="minji") if m["status"] == "sent"])
+        eventually(lambda: _sent_to(product, "minji"))
         product.run("forward", "36h")
         before = product.get("/api/clock")["ahead_seconds"]
     with embedded(tmp_path, None) as product:
         assert product.get("/api/clock")["ahead_seconds"] == pytest.approx(before, abs=1)
-        assert len(product.get("/api/messages", user_id="minji")) == 1
+        assert len(product.get("/api/messages", user_id="minji")["messages"]) == 1
         product.run("track", "minji", "Product Added", "cart_id=m1", "cart_value=90000")
         eventually(lambda: "waited" in str(product.get("/api/why", user_id="minji", journey="cart-recovery")))
 
@@ -153,7 +158,7 @@ def test_a_folder_is_watched_and_every_mistake_is_told_as_it_is_saved(tmp_path: 
         assert "journeys/welcome.yaml:" in log.read_text()
         assert "stays in force" in log.read_text()
         product.run("track", "minji", "Signed Up", "email=minji@example.test", "--consent", "email")
-        assert eventually(lambda: product.get("/api/messages", user_id="minji"))
+        assert eventually(lambda: product.get("/api/messages", user_id="minji")["messages"])
         welcome.write_text(good.replace("within: 1h", "within: 2h"))
         eventually(lambda: "in force: welcome.yaml" in log.read_text())
 
@@ -182,7 +187,7 @@ def test_a_file_of_events_is_imported_and_its_bad_rows_are_kept_with_their_reaso
     assert "3 rows read, 1 accepted, 2 rejected" in said
     assert len((starter.place / "events.jsonl.rejects.jsonl").read_text().splitlines()) == 2
     eventually(lambda: "backfilled" in str(starter.get("/api/why", user_id="old", journey="welcome")))
-    assert not starter.get("/api/messages", user_id="old")
+    assert not starter.get("/api/messages", user_id="old")["messages"]
 
 
 def test_doctor_says_all_is_well(starter: Product) -> None:

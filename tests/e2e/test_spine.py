@@ -66,7 +66,7 @@ def test_an_unpaid_cart_is_reminded_by_mail_then_push_then_before_the_coupon_end
 
 
 def _inbox_of(product: Product, user: str, channel: str, count: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = product.get("/api/messages", user_id=user)
+    found: list[dict[str, Any]] = product.get("/api/messages", user_id=user)["messages"]
     sent = [message for message in found if message["channel"] == channel and message["status"] == "sent"]
     assert len(sent) >= count, found
     with product.http as client:

@@ -97,7 +97,7 @@ async def test_the_kind_of_key_is_the_origin(client: httpx2.AsyncClient, house: 
     for key in (browser, WRITE, SECRET):
         assert await keyed(client, auth=(key, "")) == 200
     assert [event.origin for event in await events_of(house.stream)] == [Origin.BROWSER, Origin.SERVER, Origin.SECRET]
-    assert await keyed(client, auth=(reading, "")) == 401
+    assert await keyed(client, auth=(reading, "")) == 403
 
 
 async def test_a_workspaces_key_writes_into_its_workspace(client: httpx2.AsyncClient, house: House) -> None:

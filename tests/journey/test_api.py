@@ -128,7 +128,7 @@ class TestDefinitions:
         assert said["changed"] == ["- journey welcome"]
         await happens(house, service, did("Page Viewed"))
         (gone,) = (await client.get("/api/journeys")).json()["journeys"]
-        assert (gone["name"], gone["published"], gone["live"]) == ("welcome", False, 1)
+        assert (gone["journey"], gone["published"], gone["live"]) == ("welcome", False, 1)
 
     async def test_journeys_are_counted_by_state(
         self, house: House, service: Service, client: httpx2.AsyncClient
@@ -136,7 +136,7 @@ class TestDefinitions:
         await publish(client, *SET)
         await happens(house, service, did("Signed Up", user="u1"), did("Signed Up", user="u2"))
         (journey,) = (await client.get("/api/journeys")).json()["journeys"]
-        assert (journey["name"], journey["live"], journey["states"]) == ("welcome", 2, {"welcome": 2})
+        assert (journey["journey"], journey["live"], journey["states"]) == ("welcome", 2, {"welcome": 2})
         one = (await client.get("/api/journeys/welcome")).json()
         assert one["document"]["body"] == WELCOME["body"]
         assert (await client.get("/api/journeys/none")).status_code == 404

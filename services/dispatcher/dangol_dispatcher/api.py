@@ -37,10 +37,13 @@ def _messages(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
         journey: str | None = None,
         status: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> list[Shown]:
+        after: str | None = None,
+    ) -> Shown:
+        """`{messages: [...], next}`, the newest first; `after=next` goes on with older ones, null is the end."""
         wanted = {"user_id": user_id, "journey": journey, "status": status}
         async with office.db.transaction() as conn:
-            return await views.messages(conn, key.workspace, wanted, limit)
+            found = await views.messages(conn, key.workspace, wanted, limit, after)
+        return {"messages": found, "next": found[-1]["id"] if len(found) == limit else None}
 
     @router.get("/messages/{id}")
     async def message(key: Reader, id: str) -> Shown:
@@ -79,9 +82,10 @@ def _consents(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
 
 def _switches(router: APIRouter, office: Office, ring: Callable[[], None]) -> None:
     @router.get("/switches")
-    async def on(key: Reader) -> list[Shown]:
+    async def on(key: Reader) -> Shown:
+        """`{switches: [...]}`: those that are on."""
         async with office.db.transaction() as conn:
-            return await switches.switches(conn, key.workspace)
+            return {"switches": await switches.switches(conn, key.workspace)}
 
     @router.post("/switches")
     async def turn(key: Writer, switch: Annotated[str, Body()], on: Annotated[bool, Body()]) -> Shown:
@@ -94,11 +98,12 @@ def _switches(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
 
 def _coupons(router: APIRouter, office: Office, ring: Callable[[], None]) -> None:
     @router.get("/coupons")
-    async def pools(key: Reader) -> list[Shown]:
+    async def pools(key: Reader) -> Shown:
+        """`{coupons: [...]}`: the pools, with how many codes they have of each state."""
         async with office.db.transaction() as conn:
             counted = await coupons.counts(conn, key.workspace)
         named = sorted(counted.keys() | office.published.of(key.workspace).rules.pools.keys())
-        return [{"coupon": name, **counted.get(name, {})} for name in named]
+        return {"coupons": [{"coupon": name, **counted.get(name, {})} for name in named]}
 
     @router.get("/coupons/{pool}")
     async def pool(key: Reader, pool: str) -> Shown:
@@ -123,7 +128,8 @@ def _coupons(router: APIRouter, office: Office, ring: Callable[[], None]) -> Non
 
 def _gateways(router: APIRouter, office: Office, ring: Callable[[], None]) -> None:
     @router.get("/gateways")
-    async def gateways(key: Reader) -> list[Shown]:
+    async def gateways(key: Reader) -> Shown:
+        """`{gateways: [...]}`: each with its state, and why it is paused."""
         async with office.db.transaction() as conn:
             await office.published.current(conn)
             rules = office.published.of(key.workspace).rules
@@ -135,7 +141,7 @@ def _gateways(router: APIRouter, office: Office, ring: Callable[[], None]) -> No
             for name, channel, kind in named:
                 state = await load_gate(conn, key.workspace, name)
                 shown.append(_gateway(name, channel, kind, state, open=breaker.allowance(state, 1, now) > 0))
-        return shown
+        return {"gateways": shown}
 
     @router.post("/gateways/{name}/resume")
     async def resume(key: Writer, name: str, response: Response) -> Shown:

@@ -86,7 +86,7 @@ async def shown(conn: AsyncConnection, workspace: str, user_id: str) -> Mapping[
     """What holds for a person, and the ledger it comes from. Raises `NotFound`."""
     profiles = await profiles_of_user(conn, workspace, user_id)
     if not profiles:
-        raise NotFound("unknown_person", f"nobody is known as {user_id}", where="user_id")
+        raise NotFound("unknown_profile", f"nobody is known as {user_id}", where="user_id")
     held = await consents_of(conn, profiles)
     ledger = await statements(conn, profiles)
     return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.errors import NotFound
@@ -31,12 +31,18 @@ COLUMNS = (
 )
 
 
-async def messages(conn: AsyncConnection, workspace: str, wanted: Mapping[str, str | None], limit: int) -> list[Shown]:
-    """The newest messages that match; `wanted`: column → value."""
+async def messages(
+    conn: AsyncConnection, workspace: str, wanted: Mapping[str, str | None], limit: int, after: str | None = None
+) -> list[Shown]:
+    """The newest messages that match; `wanted`: column → value, `after`: only those older than this one."""
     rows = select(MESSAGE).where(MESSAGE.c.workspace == workspace)
     for name, value in wanted.items():
         if value is not None:
             rows = rows.where(MESSAGE.c[name] == value)
+    if after is not None:
+        at = select(MESSAGE.c.asked_at).where(MESSAGE.c.workspace == workspace, MESSAGE.c.id == after).scalar_subquery()
+        same = and_(MESSAGE.c.asked_at == at, MESSAGE.c.id > after)
+        rows = rows.where(or_(MESSAGE.c.asked_at < at, same))
     return await _messages(conn, rows.order_by(MESSAGE.c.asked_at.desc(), MESSAGE.c.id).limit(limit))
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from dangol import metrics
 from dangol.clock import Clock, utc_now
-from dangol.errors import Invalid, Unauthorized, Unavailable
+from dangol.errors import Forbidden, Invalid, Unavailable
 from dangol.events import Origin
 from dangol.keys import Key, KeyKind, KeyRing
 from dangol.names import named
@@ -142,7 +142,7 @@ def count(believed: Believed, workspace: str) -> None:
 
 
 async def find_key(request: Request, token: str | None) -> Key:
-    """The live key of this text; raises `Unauthorized`."""
+    """The live key of this text; raises `Unauthorized`, `Forbidden`."""
     if not token:
         raise keyholder.missing(request.query_params)
     ring: KeyRing = request.app.state.keys
@@ -150,7 +150,7 @@ async def find_key(request: Request, token: str | None) -> Key:
     if key is None:
         raise keyholder.unknown()
     if key.kind is KeyKind.SECRET and not key.may(SCOPE):
-        raise Unauthorized("forbidden", f"this key may not append events: it needs the scope {SCOPE}")
+        raise Forbidden("forbidden", f"this key may not append events: it needs the scope {SCOPE}")
     return key
 
 

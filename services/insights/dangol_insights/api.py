@@ -22,7 +22,7 @@ from dangol_insights.why import Asked, answer, zone_of
 
 SCOPE = "insights:read"
 Reader = Annotated[Key, Depends(secret(SCOPE))]
-Eraser = Annotated[Key, Depends(secret("profiles"))]
+Eraser = Annotated[Key, Depends(secret("profiles:write"))]
 Text = Annotated[str | None, Query(max_length=256)]
 MOST_DECISIONS = 1000
 NEWEST_EVENTS = 100

@@ -18,7 +18,7 @@ from dangol.publishing import Published, publish_checked
 from dangol_journey import looking
 
 Reader = Annotated[Key, Depends(secret("definitions:read"))]
-Publisher = Annotated[Key, Depends(secret("definitions"))]
+Publisher = Annotated[Key, Depends(secret("definitions:write"))]
 
 
 class GivenDocument(BaseModel):
@@ -77,14 +77,14 @@ def _add_journeys(router: APIRouter, db: Db) -> None:
             counts = await looking.counts(conn, holder.workspace)
         listed = [_journey(document, counts) for document in found.of("journey")]
         gone = sorted(name for name in counts if found.one("journey", name) is None)
-        return {"journeys": listed + [{"name": name, "published": False, **counts[name]} for name in gone]}
+        return {"journeys": listed + [{"journey": name, "published": False, **counts[name]} for name in gone]}
 
     @router.get("/api/journeys/{name}")
     async def journey(name: str, holder: Reader) -> dict[str, Any]:
         """One journey: its document and its counts."""
         document = (await _in_force(db, holder.workspace)).one("journey", name)
         if document is None:
-            raise NotFound("no_such_journey", f"no journey {name} is published")
+            raise NotFound("unknown_journey", f"no journey {name} is published")
         async with db.transaction() as conn:
             counts = await looking.counts(conn, holder.workspace)
         return _journey(document, counts) | {"document": _shown(document)}
@@ -114,4 +114,4 @@ def _shown(document: Document) -> dict[str, Any]:
 def _journey(document: Document, counts: dict[str, dict[str, Any]]) -> dict[str, Any]:
     about = {"about": document.body.get("about", ""), "priority": document.body.get("priority", 50)}
     held = counts.get(document.name) or looking.no_counts()
-    return {"name": document.name, "version": document.version, "published": True, **about, **held}
+    return {"journey": document.name, "version": document.version, "published": True, **about, **held}

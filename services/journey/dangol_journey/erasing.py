@@ -30,7 +30,7 @@ async def erase(conn: AsyncConnection, shop: Workshop, workspace: str, profile: 
     every = [profile, *(row[0] for row in absorbed)]
     people = await lock_people(conn, every)
     if profile not in people or people[profile].person.workspace != workspace:
-        raise NotFound("no_such_profile", f"no profile {profile}")
+        raise NotFound("unknown_profile", f"no profile {profile}")
     await load_inside(conn, shop.published, people, now)
     advanced = [_gone(shop, loaded.person, now) for _, loaded in sorted(people.items())]
     await shop.outbox.put(conn, outgoing_of(advanced, ()))

@@ -21,7 +21,7 @@ from dangol_journey.traits import profile_of
 
 T = TypeVar("T")
 Reader = Annotated[Key, Depends(secret("profiles:read"))]
-Eraser = Annotated[Key, Depends(secret("profiles"))]
+Eraser = Annotated[Key, Depends(secret("profiles:write"))]
 Operator = Annotated[Key, Depends(secret("operate"))]
 
 
@@ -43,7 +43,7 @@ def _add_looking(router: APIRouter, shop: Workshop) -> None:
         asked = {"user": user_id, "anonymous": anonymous_id, "email": email}
         given = [(kind, value) for kind, value in asked.items() if value]
         if len(given) != 1:
-            raise Invalid("which", "ask for one of user_id, anonymous_id and email", where="query")
+            raise Invalid("no_person", "ask for one of user_id, anonymous_id and email", where="query")
         async with shop.db.transaction() as conn:
             ids = await looking.find_profiles(conn, holder.workspace, *given[0])
             return {"profiles": [await _shown(conn, shop, holder.workspace, id) for id in ids]}
@@ -77,12 +77,12 @@ def _add_set_aside(router: APIRouter, shop: Workshop) -> None:
 
     @router.post("/api/set-aside/{id}/replay")
     async def again(id: str, holder: Operator) -> dict[str, Any]:
-        """Play an input again; `again` is false when that was done before, `raised` tells that it raised once more."""
+        """Play an input again; `replayed` is false when that was done before, `raised`: it raised once more."""
 
         async def work(conn: AsyncConnection) -> dict[str, Any]:
             await shop.published.refresh(conn)
             done = await replay(conn, shop, holder.workspace, id, await shop.db.now(conn))
-            return {"id": id, "again": done is not None, "raised": bool(done and done.asides)}
+            return {"id": id, "replayed": done is not None, "raised": bool(done and done.asides)}
 
         return await _steadily(shop, work)
 
@@ -102,7 +102,7 @@ async def _steadily(shop: Workshop, work: Callable[[AsyncConnection], Awaitable[
 async def _shown(conn: AsyncConnection, shop: Workshop, workspace: str, id: str) -> dict[str, Any]:
     found = await looking.profile(conn, workspace, id)
     if found is None:
-        raise NotFound("no_such_profile", f"no profile {id}")
+        raise NotFound("unknown_profile", f"no profile {id}")
     person, wake_at = found
     await shop.published.refresh(conn)
     body: dict[str, Any] = msgspec.to_builtins(person)
