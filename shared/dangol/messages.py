@@ -74,7 +74,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     """What the dispatcher must know of a person, newest version wins; written before any message relying on it.
 
     `consents` are only the statements new since the last facts. `merged_into` names the profile
-    that took this one over; `erased` asks that all of the person but the suppressions be forgotten.
+    that took this one over; with `doubtful`, what this one agreed to is not the other's word: only its refusals are.
+    `erased` asks that all of the person but the suppressions be forgotten.
     """
 
     workspace: str
@@ -89,6 +90,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     traits: dict[str, Any] = {}  # only those named by rules (preferred_channel, open_tickets)
     consents: tuple[ConsentStatement, ...] = ()
     merged_into: str | None = None
+    doubtful: bool = False
     erased: bool = False
     v: int = 1
 

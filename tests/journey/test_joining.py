@@ -1,6 +1,9 @@
 """Two profiles become one; a person is forgotten."""
 
+from msgspec.structs import replace
+
 from dangol.decisions import Reason, Verdict
+from dangol.events import Event, Origin
 from dangol.messages import Cancel, Facts
 from dangol_journey.machine import erase, merge
 from dangol_journey.model import Aggregate, ComputedTrait
@@ -10,6 +13,11 @@ from tests.support.walks import CART, WELCOME, messages
 
 ORDERS = ComputedTrait("orders", Aggregate.COUNT, "Order Completed", None, None)
 DEFINED = definitions(CART, WELCOME, traits=[ORDERS])
+CONSENTING = definitions(CART, consent_traits={"agreed": ("marketing", ("email",))})
+
+
+def by_browser(said: Event) -> Event:
+    return replace(said, origin=Origin.BROWSER, key_id="browser-1", user_id=None, anonymous_id="a2")
 
 
 def visitor() -> Life:
@@ -83,3 +91,28 @@ def test_the_erased_are_out_of_everything_and_nothing_of_them_is_left() -> None:
     assert not any(trace in left for trace in ("은별", "a@b.kr", "240", "u1"))
     assert not facts.addresses
     assert gone.person.wake_at is None
+
+
+def test_what_a_strangers_browser_said_of_itself_is_not_the_known_persons() -> None:
+    """faults G114: signing in as somebody else takes neither their messages nor their word."""
+    known, stranger = Life(CONSENTING), Life(CONSENTING, person("p2", user_id=None, first_key_id="browser-1"))
+    known.give(identify(email="minji@b.kr", agreed=False))
+    stranger.give(by_browser(identify(NOON + HOUR, email="mine@evil.kr", phone="010-1234-5678", agreed=True)))
+    merged = merge(CONSENTING, known.person, stranger.person, NOON + 2 * HOUR)
+    assert [(one.value, one.verified) for one in merged.person.addresses if one.verified] == [("minji@b.kr", True)]
+    assert merged.person.traits["email"] == "minji@b.kr"
+    assert [one.granted for one in merged.person.consents] == [False]
+    winner, loser = (one for one in merged.spoken if isinstance(one, Facts))
+    assert not winner.consents
+    assert loser.doubtful
+
+
+def test_a_visitors_refusal_counts_and_a_device_of_the_same_site_is_believed() -> None:
+    known, stranger = Life(CONSENTING), Life(CONSENTING, person("p2", user_id=None, first_key_id="browser-1"))
+    known.give(identify(email="minji@b.kr", agreed=True))
+    stranger.give(by_browser(identify(NOON + HOUR, email="new@b.kr", agreed=False)))
+    refused = merge(CONSENTING, known.person, stranger.person, NOON + 2 * HOUR).person
+    assert [one.granted for one in refused.consents] == [False]
+    known.person.first_key_id = "browser-1"
+    believed = merge(CONSENTING, known.person, stranger.person, NOON + 2 * HOUR).person
+    assert [one.value for one in believed.addresses] == ["new@b.kr"]

@@ -71,6 +71,13 @@ class TestTraits:
         life.happens("Order Completed", revenue=revenue)
         assert profile_of(life.definitions, life.person)["spent"] == 0
 
+    def test_a_sum_over_what_a_number_can_say_stays_as_it_was(self) -> None:
+        """Else it would be saved as null, and every order of this person after it would raise."""
+        life = Life(definitions(traits=[trait("spent", Aggregate.SUM, "revenue")]))
+        for revenue in (1e308, 1e308, -1.0):
+            life.happens("Order Completed", life.now + MINUTE, revenue=revenue)
+        assert profile_of(life.definitions, life.person)["spent"] == pytest.approx(1e308)
+
 
 class TestAddresses:
     @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """How long people wait, and for what."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import time, timedelta
+
+import pytest
 
 from dangol.decisions import Verdict
-from dangol_journey.model import Wake, When
+from dangol_journey.model import Wake, When, Window
 from tests.support.journeys import (
     DAY,
     HOUR,
@@ -109,6 +111,16 @@ class TestWaiting:
         told = life.happens("Signed Up")
         assert told.decisions[-1].verdict is Verdict.EXITED
         assert told.decisions[-1].reason == "unknown: profile.renews_on"
+
+    @pytest.mark.parametrize("departs", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "0001-01-01"])
+    def test_a_moment_beyond_the_calendar_leaves_as_one_that_cannot_be_told(self, departs: str) -> None:
+        """It must not raise: what ten people's browsers can make raise stops the worker for everybody."""
+        around = Window(time(9), time(10))
+        for between, shift in ((None, -6 * HOUR), (None, 6 * HOUR), (around, timedelta()), (around, -DAY)):
+            trip = until("entry.departs", "hi", shift=shift, between=between, earlier=shift < timedelta())
+            life = Life(definitions(journey("trip", "Booked", wait("go", trip), send("hi"))))
+            told = life.happens("Booked", departs=departs)
+            assert [one.status for one in told.person.enrolments] in (["exited"], ["live"])
 
     def test_a_wait_until_a_trait_moves_with_it(self) -> None:
         life = Life(

@@ -65,9 +65,16 @@ async def consents_of(conn: AsyncConnection, profiles: Collection[str]) -> Mappi
     return found
 
 
-async def join(db: Db, conn: AsyncConnection, workspace: str, gone: str, stays: str) -> None:
-    """Two people are one: all statements are of the one who stays, the newest wins, a refusal wins a tie."""
-    await conn.execute(update(STATEMENT).where(STATEMENT.c.profile == gone).values(profile=stays))
+async def join(
+    db: Db, conn: AsyncConnection, workspace: str, gone: str, stays: str, *, refusals_only: bool = False
+) -> None:
+    """Two people are one: all statements are of the one who stays, the newest wins, a refusal wins a tie.
+
+    With `refusals_only` what the one agreed to stays its own: a stranger does not agree for another.
+    """
+    rows = await conn.execute(select(STATEMENT.c.id, STATEMENT.c.statement).where(STATEMENT.c.profile == gone))
+    moved = [row.id for row in rows if not (refusals_only and _decoder.decode(row.statement).granted)]
+    await conn.execute(update(STATEMENT).where(STATEMENT.c.id.in_(moved)).values(profile=stays))
     await conn.execute(delete(CONSENT).where(CONSENT.c.profile == gone))
     await settle(db, conn, workspace, [stays])
 

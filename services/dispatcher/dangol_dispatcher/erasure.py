@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
 from dangol.decisions import Reason
-from dangol.messages import Message
+from dangol.messages import Facts, Message
 from dangol_dispatcher import consents
 from dangol_dispatcher.model import Status
 from dangol_dispatcher.rows import COUPON, DELIVERY, MESSAGE
@@ -18,12 +18,13 @@ _messages = msgspec.json.Decoder(Message)
 NOT_TRIED = (Status.ASKED.value, Status.HELD.value, Status.RETRYING.value)
 
 
-async def join(db: Db, conn: AsyncConnection, workspace: str, gone: str, stays: str) -> None:
-    """Everything of `gone` is of `stays`: statements, what was sent (so caps add up), coupon codes. Both are locked.
+async def join(db: Db, conn: AsyncConnection, facts: Facts, stays: str) -> None:
+    """Everything of the merged is of `stays`: statements, what was sent (so caps add up), codes. Both are locked.
 
     Suppressions are kept by endpoint: they were never of one person alone.
     """
-    await consents.join(db, conn, workspace, gone, stays)
+    gone = facts.profile
+    await consents.join(db, conn, facts.workspace, gone, stays, refusals_only=facts.doubtful)
     await conn.execute(update(MESSAGE).where(MESSAGE.c.profile == gone).values(profile=stays))
     await conn.execute(update(COUPON).where(COUPON.c.profile == gone).values(profile=stays))
 

@@ -106,7 +106,7 @@ async def _learn(
         await consents.record(db, conn, workspace, stated, now)
     for one in facts:
         if one.merged_into:
-            await join(db, conn, one.workspace, one.profile, who_is(one.merged_into, people))
+            await join(db, conn, one, who_is(one.merged_into, people))
     await erase(conn, sorted(one.profile for one in facts if people[one.profile].erased), now)
     await wake(conn, {who_is(profile, people) for profile in about}, now)
 

@@ -10,7 +10,7 @@ from dangol_journey.addresses import place
 from dangol_journey.consents import keep
 from dangol_journey.endings import missed_exits
 from dangol_journey.model import Advanced, Definitions, Enrolment, Person, Remembered
-from dangol_journey.profile import MAX_REMEMBERED
+from dangol_journey.profile import ADDRESS_TRAITS, MAX_REMEMBERED
 from dangol_journey.sending import take_back
 from dangol_journey.traits import joined
 from dangol_journey.turn import Turn, decide, facts_of, live, tell_facts
@@ -20,8 +20,10 @@ def merge(definitions: Definitions, winner: Person, loser: Person, now: datetime
     """The winner with all that was the loser's. `Advanced.absorbed` is the loser as it must be saved.
 
     Of two live enrolments in one journey and key the earlier stays, the other leaves as merged. The newer
-    trait, the newer consent wins, a refusal on a tie; counts and sums add up.
+    trait, the newer consent wins, a refusal on a tie; counts and sums add up. Of what a stranger's browser may have
+    said of itself, addresses stay claims and consents do not count; its refusals do.
     """
+    doubtful, said = _is_doubtful(winner, loser), _said(winner, loser)
     person = replace(
         winner,
         user_id=winner.user_id or loser.user_id,
@@ -29,7 +31,7 @@ def merge(definitions: Definitions, winner: Person, loser: Person, now: datetime
         anonymous_ids=list(dict.fromkeys([*winner.anonymous_ids, *loser.anonymous_ids])),
         zone=winner.zone or loser.zone,
         locale=winner.locale or loser.locale,
-        stated={**loser.stated, **winner.stated},
+        stated=winner.stated if doubtful else {**loser.stated, **winner.stated},
         entered={pair: max(at, winner.entered.get(pair, at)) for pair, at in loser.entered.items()},
         remembered=_remembered(winner, loser),
         enrolments=sorted((_copy(one) for one in [*winner.enrolments, *loser.enrolments]), key=_entering),
@@ -37,11 +39,11 @@ def merge(definitions: Definitions, winner: Person, loser: Person, now: datetime
     )
     person.entered = {**winner.entered, **person.entered}
     turn = Turn(definitions, now, now, None, Advanced(person))
-    _join_facts(definitions, person, loser)
+    _join_facts(definitions, person, said)
     _join_enrolments(turn)
-    tell_facts(turn, None, tuple(loser.consents))
+    tell_facts(turn, None, tuple(said.consents))
     absorbed = replace(loser, enrolments=[], wake_at=None, version=loser.version + 1, merged_into=person.id)
-    turn.out.spoken.append(facts_of(definitions, absorbed))
+    turn.out.spoken.append(replace(facts_of(definitions, absorbed), doubtful=doubtful))
     decide(turn, Verdict.MERGED, Reason.MATCHED, about=loser.id, merged=loser.id)
     missed_exits(turn)
     person.wake_at = min((one.due_at for one in live(person) if one.due_at), default=None)
@@ -72,6 +74,23 @@ def erase(definitions: Definitions, person: Person, now: datetime) -> Advanced:
         replace(one, key=gone.key, user_id=None, anonymous_id=None, details={}) for one in turn.out.decisions
     ]
     return turn.out
+
+
+def _is_doubtful(winner: Person, loser: Person) -> bool:
+    """Whether the loser is a visitor whose browser may be anybody's, and not one the winner's own word came from."""
+    return loser.user_id is None and bool(loser.first_key_id) and loser.first_key_id != winner.first_key_id
+
+
+def _said(winner: Person, loser: Person) -> Person:
+    """The loser with those of its facts that count for the winner."""
+    if not _is_doubtful(winner, loser):
+        return loser
+    return replace(
+        loser,
+        traits={name: value for name, value in loser.traits.items() if name not in ADDRESS_TRAITS},
+        addresses=[replace(one, verified=False) for one in loser.addresses],
+        consents=[one for one in loser.consents if not one.granted],
+    )
 
 
 def _join_facts(definitions: Definitions, person: Person, loser: Person) -> None:

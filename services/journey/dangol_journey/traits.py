@@ -1,5 +1,6 @@
 """Computed traits: a person's aggregates over events, kept as a little state each."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -72,7 +73,7 @@ def _next(aggregate: Aggregate, before: dict[str, Any] | None, value: Any, at: d
         case Aggregate.SUM:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 return None
-            return {"value": (before["value"] if before else 0) + value}
+            return _summed(before, {"value": value})
         case Aggregate.FIRST | Aggregate.LAST:
             if value is MISSING:
                 return None
@@ -87,11 +88,17 @@ def joined(aggregate: Aggregate, one: dict[str, Any] | None, other: dict[str, An
         return one or other
     match aggregate:
         case Aggregate.COUNT | Aggregate.SUM:
-            return {"value": one["value"] + other["value"]}
+            return _summed(one, other)
         case Aggregate.FIRST:
             return min(one, other, key=lambda state: datetime.fromisoformat(state["at"]))
         case Aggregate.LAST:
             return max(one, other, key=lambda state: datetime.fromisoformat(state["at"]))
+
+
+def _summed(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any] | None:
+    """The two together; the first alone where that is more than a number can say: JSON knows no infinity."""
+    total = (one["value"] if one else 0) + other["value"]
+    return {"value": total} if math.isfinite(total) else one
 
 
 def preset(definitions: Definitions, person: Person, stated: Mapping[str, Any], at: datetime) -> None:

@@ -174,6 +174,9 @@ def _moments(turn: Turn, enrolment: Enrolment, wait: Wait, problems: list[str] |
         except Missing as missing:
             (problems if problems is not None else []).append(missing.path)
             continue
+        except OverflowError:  # a moment before the year 1, or after 9999
+            (problems if problems is not None else []).append(label(way))
+            continue
         if at is not None:
             moments[index] = at
     return moments
