@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol.keyfile import read_keys
 from dangol.keys import PREFIXES, SHOWN, KeyKind, hash_of
 from dangol.tables import ApiKey
 
@@ -20,7 +21,7 @@ NAMES = {
 
 def keep_keys(data: Path) -> dict[str, str]:
     """The keys by their setting's name: the environment's, else those of DATA/keys, else new ones, kept there."""
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)  # people are in it
     path = data / "keys"
     kept = read_keys(path)
     new = {name: prefix + secrets.token_urlsafe(24) for name, prefix in NAMES.items()}
@@ -31,14 +32,6 @@ def keep_keys(data: Path) -> dict[str, str]:
             file.writelines(f"{name}={value}\n" for name, value in keys.items())
         path.chmod(0o600)
     return keys
-
-
-def read_keys(path: Path) -> dict[str, str]:
-    """The NAME=value lines of a keys file; empty where there is none."""
-    if not path.is_file():
-        return {}
-    lines = (line.partition("=") for line in path.read_text().splitlines() if "=" in line)
-    return {name.strip(): value.strip() for name, _, value in lines}
 
 
 async def register_browser_key(db: Db, conn: AsyncConnection, workspace: str, token: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from dangol.errors import Invalid, NotFound, Unauthorized, Unavailable
-from dangol.machine_keys import read_keys
+from dangol.keyfile import read_keys
 
 DEFAULT_URL = "http://127.0.0.1:8420"
 
