@@ -1,5 +1,6 @@
 """What events tell of a person, and how far it is believed."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from dangol_journey.model import Aggregate, ComputedTrait
 from dangol_journey.people import new_person
 from dangol_journey.traits import profile_of
 from tests.support.journeys import DAY, HOUR, MINUTE, NOON, Life, definitions, event, identify, maybe, person
+from tests.support.walks import CART
 
 
 def trait(name: str, aggregate: Aggregate, value: str | None = None, where: str | None = None) -> ComputedTrait:
@@ -77,6 +79,12 @@ class TestTraits:
         for revenue in (1e308, 1e308, -1.0):
             life.happens("Order Completed", life.now + MINUTE, revenue=revenue)
         assert profile_of(life.definitions, life.person)["spent"] == pytest.approx(1e308)
+
+    def test_what_happened_in_the_year_one_is_remembered_like_anything_else(self) -> None:
+        """faults A17: it must not raise, since what ten people's browsers can make raise stops everybody."""
+        life = Life(definitions(CART))
+        life.give(replace(event("Order Completed", datetime(1, 1, 2, tzinfo=UTC), cart_id="c1"), received_at=NOON))
+        assert len(life.person.remembered) == 1
 
 
 class TestAddresses:

@@ -35,7 +35,8 @@ class Handler:
         try:
             await self._settle(batch)
         except TooManyRaised as error:
-            self.halted = f"stopped: {error}"
+            first, *_, last = str(error).splitlines()  # anybody may ask whether we are ready: the log has the whole
+            self.halted = f"stopped: {first} {last}"
             log.error("too many inputs raised: nothing is committed", action="journey_halted", error=str(error))
             raise Unavailable("stopped: too many inputs raised") from error
         self.halted = None

@@ -89,7 +89,7 @@ def _remember(definitions: Definitions, person: Person, event: Event, name: str)
     one = Remembered(event=name, at=event.at, id=event.id, properties=properties)
     kept = sorted([*person.remembered, one], key=lambda item: (item.at, item.id))
     newest = kept[-1].at
-    person.remembered = [item for item in kept if item.at > newest - REMEMBERED_FOR][-MAX_REMEMBERED:]
+    person.remembered = [item for item in kept if newest - item.at < REMEMBERED_FOR][-MAX_REMEMBERED:]
 
 
 def _put(into: dict[str, Any], path: list[str], value: Any) -> None:
