@@ -49,7 +49,7 @@ class Subscription:
     """One member's reading of a topic for a group, its positions kept in our database and fenced by an epoch."""
 
     def __init__(self, stream: Stream, db: Db, topic: Topic, group: str, member: str) -> None:
-        self._db, self._topic, self._group, self._member = db, topic, group, member
+        self._db, self._topic, self.group, self._member = db, topic, group, member
         self._reader = stream.reader(topic, group, member, self._reassigned)
         self._assigned: frozenset[int] = frozenset()
         self._places: dict[int, Place] = {}
@@ -92,11 +92,11 @@ class Subscription:
 
     async def save(self, conn: AsyncConnection, batch: Batch) -> None:
         """The first statement of the batch's transaction. Raises `Lost` if any partition is another's by now."""
-        await save_positions(conn, self._topic, self._group, batch.moves)
+        await save_positions(conn, self._topic, self.group, batch.moves)
 
     def saved(self, batch: Batch) -> None:
         """Say that the batch's transaction committed."""
-        self._put_down(batch)
+        self._put_down(batch, "saved")
         for move in batch.moves:
             place = self._places.get(move.partition)
             if place and place.epoch == move.epoch:
@@ -106,7 +106,7 @@ class Subscription:
 
     def rewind(self, batch: Batch) -> None:
         """Say that it rolled back, was `Lost`, or that nobody knows: the database is asked before we read on."""
-        self._put_down(batch)
+        self._put_down(batch, "rewound")
         self._unsure = True
 
     def reached(self, partition: int) -> datetime | None:
@@ -126,9 +126,9 @@ class Subscription:
             async with asyncio.timeout(DRAINED_WITHIN):
                 await self._empty_hands.wait()
         except TimeoutError:
-            log.warning("a rebalance did not wait for the batch in hand", action="batch_overtaken", group=self._group)
+            log.warning("a rebalance did not wait for the batch in hand", action="batch_overtaken", group=self.group)
         self._assigned, self._places, self._lost = frozenset(partitions), {}, {}
-        metrics.REBALANCES.labels(self._topic, self._group).inc()
+        metrics.REBALANCES.labels(self._topic, self.group).inc()
         # the reader may be closed in the middle of this: a transaction is not to be torn
         self._in_background = asyncio.create_task(self._take_soon())
         await asyncio.shield(self._in_background)
@@ -137,7 +137,7 @@ class Subscription:
         try:
             await self._take_missing()
         except Unavailable as error:  # `read` takes them before it reads
-            log.warning("positions not taken yet", action="positions_late", group=self._group, error=error.message)
+            log.warning("positions not taken yet", action="positions_late", group=self.group, error=error.message)
 
     async def _take_missing(self) -> None:
         async with self._taking:
@@ -147,18 +147,16 @@ class Subscription:
             if not missing:
                 return
             taken = await in_transaction(
-                self._db, lambda conn: take_positions(self._db, conn, self._topic, self._group, self._member, missing)
+                self._db, lambda conn: take_positions(self._db, conn, self._topic, self.group, self._member, missing)
             )
             for held in taken:
                 if held.partition in self._assigned:
                     self._settle(held)
-        log.info(
-            "partitions taken", action="partitions_taken", topic=self._topic, group=self._group, partitions=missing
-        )
+        log.info("partitions taken", action="partitions_taken", topic=self._topic, group=self.group, partitions=missing)
 
     async def _reload(self) -> None:
         async with self._db.transaction() as conn:
-            found = await load_positions(conn, self._topic, self._group)
+            found = await load_positions(conn, self._topic, self.group)
         self._unsure = False
         for held in found:
             place = self._places.get(held.partition)
@@ -175,16 +173,16 @@ class Subscription:
         start = held.position
         if end is not None and held.position > end:
             place.wrong = f"{self._topic}/{held.partition}: position {held.position} is beyond the log's end {end}"
-            log.error(place.wrong, action="position_beyond_end", group=self._group)
+            log.error(place.wrong, action="position_beyond_end", group=self.group)
         elif first is not None and held.position < first:
             start = place.read = first
             if held.position:
-                metrics.OFFSET_GAPS.labels(self._topic, self._group).inc(first - held.position)
+                metrics.OFFSET_GAPS.labels(self._topic, self.group).inc(first - held.position)
                 log.error(
                     "the log no longer has these records",
                     action="offset_gap",
                     topic=self._topic,
-                    group=self._group,
+                    group=self.group,
                     partition=held.partition,
                     position=held.position,
                     first=first,
@@ -211,11 +209,12 @@ class Subscription:
         if records:
             self._in_hand += 1
             self._empty_hands.clear()
-            metrics.RECORDS_READ.labels(self._topic, self._group).inc(len(records))
+            metrics.RECORDS_READ.labels(self._topic, self.group).inc(len(records))
         return Batch(records, moves)
 
-    def _put_down(self, batch: Batch) -> None:
+    def _put_down(self, batch: Batch, ended: str) -> None:
         if batch.records:
+            metrics.BATCHES.labels(self.group, ended).inc()
             self._in_hand -= 1
             if not self._in_hand:
                 self._empty_hands.set()
@@ -262,7 +261,8 @@ async def _one_batch(
     if not batch.records:
         return
     try:
-        await handle(batch)
+        with metrics.BATCH_SECONDS.labels(subscription.group).time():
+            await handle(batch)
     except BaseException:
         subscription.rewind(batch)
         raise

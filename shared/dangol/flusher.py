@@ -1,10 +1,12 @@
 """Lets writers who wait share the work: one write, and one acknowledgement for all of them."""
 
 import asyncio
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from dangol import metrics
 from dangol.errors import TooLarge, Unavailable
 from dangol.stream import LARGEST, Outgoing
 
@@ -68,9 +70,12 @@ class Flusher:
         return taken
 
     async def _write_for(self, taken: list[tuple[Sequence[Outgoing], asyncio.Future[None]]]) -> None:
+        records = [one for outgoing, _ in taken for one in outgoing]
+        begun = time.perf_counter()
         try:
-            await self._write([one for outgoing, _ in taken for one in outgoing])
+            await self._write(records)
         except BaseException as error:
+            metrics.APPEND_FAILURES.inc()
             for _, done in taken:
                 if not done.done():
                     done.set_exception(error if isinstance(error, Exception) else Unavailable("the log is closing"))
@@ -80,6 +85,13 @@ class Flusher:
             for _, done in taken:
                 if not done.done():
                     done.set_result(None)
+            _count(records, time.perf_counter() - begun)
+
+
+def _count(records: Sequence[Outgoing], seconds: float) -> None:
+    metrics.APPEND_SECONDS.observe(seconds)
+    for topic, number in Counter(one.topic for one in records).items():
+        metrics.APPENDED.labels(topic).inc(number)
 
 
 def refuse_too_large(outgoing: Sequence[Outgoing]) -> None:

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 # the log
 APPENDED = Counter("dangol_log_appended_total", "Records handed to the log and acknowledged by it", ["topic"])
-APPEND_SECONDS = Histogram("dangol_log_append_seconds", "From handing records over to their acknowledgement", ["topic"])
+APPEND_SECONDS = Histogram("dangol_log_append_seconds", "From handing records over to their acknowledgement")
 APPEND_FAILURES = Counter("dangol_log_append_failures_total", "Writes the log did not acknowledge in time")
 RECORDS_READ = Counter("dangol_records_read_total", "Records read from the log", ["topic", "group"])
 RECORDS_SKIPPED = Counter(

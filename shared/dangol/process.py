@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
+from dangol import metrics
 from dangol.clock import Clock
 from dangol.db import Db
 from dangol.health import Health
@@ -73,11 +74,13 @@ async def serve(
     server = _server(app)
     _stop_on_signals(stop)
     async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(_watch_the_loop())
         serving = tasks.create_task(server.serve(sockets=[listening]))
         working = [tasks.create_task(_work(service, stop)) for service in services]
         announcing = tasks.create_task(_announce(server, started))
         await stop.wait()
         announcing.cancel()
+        watching.cancel()
         server.should_exit = True
         await asyncio.gather(serving, *working)
 
@@ -100,6 +103,14 @@ async def _announce(server: "Door", started: Callable[[], Awaitable[None]] | Non
     gc.set_threshold(*COLLECT_AT)
     if started:
         await started()
+
+
+async def _watch_the_loop() -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + 1
+        await asyncio.sleep(1)
+        metrics.LOOP_LAG.set(max(0.0, loop.time() - due))
 
 
 class Door(uvicorn.Server):

@@ -10,7 +10,6 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from dangol import metrics
 from dangol.errors import Unavailable
 from dangol.kafka.connection import PRODUCER, Connection
 from dangol.kafka.home import home_of
@@ -37,7 +36,6 @@ class Writer:
             async with asyncio.timeout(DEADLINE):
                 await self._write(outgoing)
         except (KafkaError, TimeoutError, OSError) as error:
-            metrics.APPEND_FAILURES.inc()
             self._give_up_producer()
             raise Unavailable(f"the log does not take it: {error or 'no answer in time'}") from error
         except asyncio.CancelledError:
