@@ -29,7 +29,7 @@ CALL_NAMES = {
 
 
 class Origin(StrEnum):
-    """Who said it, hence how far it is trusted (design: keys)."""
+    """Who said it, hence how far it is trusted."""
 
     BROWSER = "browser"  # a public key: addresses and consent only for a profile first seen with that key
     SERVER = "server"  # a backend's write key: trusted
