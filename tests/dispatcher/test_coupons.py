@@ -1,5 +1,6 @@
 """Coupon codes: bound once, uploaded ones used up one by one, generated ones never mistaken."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,17 @@ async def test_a_pool_nobody_defined_gives_nothing_but_what_was_promised(url: st
             return [await coupons.bind(shop.db, conn, WORKSPACE, "p1", one, None, NOON) for one in promised]
 
         assert await in_transaction(shop.db, work) == [first, None]
+
+
+async def test_two_workers_bind_one_promise_to_one_code(migrated_url: str) -> None:
+    """On both databases, though they reach for it at once."""
+    pool = PoolRule("gift", None, tuple(f"C{number}" for number in range(9)))
+    async with open_shop(migrated_url, WoundClock(), documents()) as shop:
+        codes = await asyncio.gather(*(bound(shop, "i1", pool) for _ in range(8)))
+        assert set(codes) == {"C0"}
+
+
+async def test_a_file_that_grew_gives_its_new_codes(url: str) -> None:
+    async with open_shop(url, WoundClock(), documents()) as shop:
+        assert await bound(shop, "i1", PoolRule("gift", None, ("AAA",))) == "AAA"
+        assert await bound(shop, "i2", PoolRule("gift", None, ("AAA", "BBB"))) == "BBB"

@@ -1,6 +1,6 @@
 """A message's way over a desk: claimed, handed over, recorded; and every answer a gateway can give."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from dangol.codec import decode_decision, decode_event
 from dangol.db import in_transaction
 from dangol.decisions import Verdict
 from dangol.definitions import Document
 from dangol.events import Fate
 from dangol.messages import Cancel, CouponIssue
-from dangol.topics import Topic
 from dangol_dispatcher import replay, switches
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Later, Outcome, Rejected
 from tests.support.databases import sqlite_copy
@@ -27,8 +25,11 @@ from tests.support.dispatching import (
     a_consent,
     a_message,
     documents,
+    fates,
+    in_turn,
     open_shop,
     some_facts,
+    told,
 )
 
 DAY = timedelta(days=1)
@@ -45,20 +46,6 @@ async def shop_of(url: str, *more: Document, caps: Any = None) -> AsyncIterator[
     kept = [document for document in documents(caps) if document.name not in named]
     async with open_shop(url, WoundClock(), [*kept, *more]) as shop:
         yield shop
-
-
-def told(shop: Shop) -> list[tuple[str, str]]:
-    said = [decode_decision(one.value) for one in shop.log.said if one.topic is Topic.DECISIONS]
-    return [(one.verdict, one.reason) for one in said]
-
-
-def fates(shop: Shop) -> list[str]:
-    return [decode_event(one.value).name for one in shop.log.said if one.topic is Topic.EVENTS]
-
-
-def in_turn(*outcomes: Outcome) -> Callable[[Claimed], Outcome]:
-    left: Iterator[Outcome] = iter(outcomes)
-    return lambda _one: next(left)
 
 
 async def delivery_of(shop: Shop, id: str = "m1") -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from dangol.clock import utc_now
+from dangol.definitions import Document
 from dangol.messages import Message
 from dangol_dispatcher.desk import Desk
 from dangol_dispatcher.model import Claimed, Outcome
@@ -107,3 +108,21 @@ async def test_after_a_withdrawal_is_committed_nothing_is_claimed(migrated_url: 
         assert 0 < len(mail.handed) < 200
         ended = [await shop.status(message.id) for message in messages]
         assert ended.count(("dropped", "withdrawn")) == 200 - len(mail.handed)
+
+
+async def test_a_rate_is_kept_by_all_workers_together(migrated_url: str) -> None:
+    """`limit: 50/s` is the gateway's, however many desks there are and however often they are opened."""
+    mail, clock = ToldGateway(), WoundClock()
+    published = [document for document in documents() if document.name != mail.name]
+    paced = {"gateway": mail.name, "channel": "email", "kind": "inbox", "limit": "50/s"}
+    async with open_shop(migrated_url, clock, [*published, Document("gateway", mail.name, paced)]) as shop:
+        clock.at = utc_now()
+        await shop.hear(some_facts(), *(now_message(f"m{n}", enrolment=f"e{n}") for n in range(200)))
+        shop.db.clock = utc_now
+        started = asyncio.get_running_loop().time()
+        while len(mail.handed) < 100:
+            desks = [Desk(shop.office, WORKSPACE, mail.name, mail) for _ in range(3)]
+            await asyncio.gather(*(desk.step() for desk in desks))
+            await asyncio.gather(*(desk.drain() for desk in desks))
+        took = asyncio.get_running_loop().time() - started
+        assert len(mail.handed) <= 50 * took + 8

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from dangol_dispatcher import pace
 from dangol_dispatcher.breaker import Circuit, GatewayState, allowance, answered, awake_at, paused, probed, throttled
-from dangol_dispatcher.pace import Pace
 from dangol_dispatcher.schedule import SCHEDULES, WEBHOOK, lot, next_attempt_at
 from tests.support.dispatching import NOON
 
@@ -66,11 +66,19 @@ def test_a_pause_needs_an_operator_and_a_throttle_ends() -> None:
 
 
 def test_a_pace_lets_so_many_a_second() -> None:
-    pace, left = Pace(10.0), 0
+    until, left = None, 0
     for tenth in range(50):
         now = NOON + timedelta(seconds=tenth / 10)
-        allowed = pace.allows(100, now)
-        pace.spend(allowed)
+        allowed = pace.allowed(10.0, until, 100, now)
+        until = pace.spent(10.0, until, allowed, now)
         left += allowed
-    assert 49 <= left <= 53
-    assert Pace(None).allows(100, NOON) == 100
+    assert 49 <= left <= 51
+    assert pace.allowed(None, None, 100, NOON) == 100
+
+
+def test_what_used_a_pace_up_comes_back_one_by_one() -> None:
+    until = pace.spent(50.0, None, pace.allowed(50.0, None, 100, NOON), NOON)
+    assert until is not None and pace.allowed(50.0, until, 100, NOON) == 0
+    next_at = pace.next_at(50.0, until, NOON)
+    assert next_at == NOON + timedelta(milliseconds=20)
+    assert pace.allowed(50.0, until, 100, next_at) == 1

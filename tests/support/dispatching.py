@@ -1,7 +1,7 @@
 """What dispatcher's tests are built from: messages and facts with defaults, a gateway that obeys, a shop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,12 +9,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dangol.codec import decode_decision, decode_event
 from dangol.db import Db, in_transaction, open_db
 from dangol.definitions import Document, publish
 from dangol.messages import Address, ConsentStatement, Facts, Message
 from dangol.outbox import Outbox
 from dangol.settings import read_settings
 from dangol.stream import Outgoing
+from dangol.topics import Topic
 from dangol_dispatcher.desk import Desk, Office
 from dangol_dispatcher.intake import take_in
 from dangol_dispatcher.link_keys import open_sealer
@@ -207,6 +209,23 @@ class Shop:
         """Its status and its reason."""
         seen = await self.see(id)
         return seen["status"], seen["reason"]
+
+
+def told(shop: Shop) -> list[tuple[str, str]]:
+    """The decisions said so far: verdict and reason."""
+    said = [decode_decision(one.value) for one in shop.log.said if one.topic is Topic.DECISIONS]
+    return [(one.verdict, one.reason) for one in said]
+
+
+def fates(shop: Shop) -> list[str]:
+    """The names of the events said so far."""
+    return [decode_event(one.value).name for one in shop.log.said if one.topic is Topic.EVENTS]
+
+
+def in_turn(*outcomes: Outcome) -> Callable[[Claimed], Outcome]:
+    """The answers of a gateway, one after another."""
+    left: Iterator[Outcome] = iter(outcomes)
+    return lambda _one: next(left)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """When several messages compete for one person's slots, the highest priority goes first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,12 +13,18 @@ A_MOMENT = timedelta(seconds=1)
 
 
 def arbitrate(
-    requests: Sequence[SendRequest], here: frozenset[str], standing: Standing, rules: Rules, now: datetime
+    requests: Sequence[SendRequest],
+    here: frozenset[str],
+    standing: Standing,
+    rules: Rules,
+    now: datetime,
+    *,
+    stuck: Collection[str] = (),
 ) -> Mapping[str, Choice]:
     """The answers for one person's due messages, by message id, each counting those that rank before it.
 
     `here` are the ids claimed now; the others wait in other gateways' queues and are only asked whether they
-    would go, so that a lower one steps back a moment for them.
+    would go, so that a lower one steps back a moment for them. `stuck`: those that cannot be said for now.
     """
     choices: dict[str, Choice] = {}
     taken: list[Spent] = []
@@ -30,8 +36,9 @@ def arbitrate(
         if isinstance(alone.answer, Go) and choice != alone:
             choice = _outranked(choice, any(spent.message not in here for spent in taken), now)
         choices[request.message.id] = choice
-        if isinstance(choice.answer, Go) and not request.counted and _counts(request, rules):
-            taken.append(spent_by(request, choice.answer.channel, now))
+        answer = choice.answer
+        if isinstance(answer, Go) and request.message.id not in stuck and _takes_slot(request, answer, rules):
+            taken.append(spent_by(request, answer.channel, now))
     return {id: choice for id, choice in choices.items() if id in here}
 
 
@@ -45,7 +52,10 @@ def spent_by(request: SendRequest, channel: str, now: datetime) -> Spent:
     return Spent(request.message.id, now, request.category, channel, request.message.journey, request.tags)
 
 
-def _counts(request: SendRequest, rules: Rules) -> bool:
+def _takes_slot(request: SendRequest, go: Go, rules: Rules) -> bool:
+    """Whether it takes a slot it does not hold already."""
+    if request.counted == go.channel:
+        return False
     template = rules.templates.get(request.message.template)
     return template is not None and template.counts
 

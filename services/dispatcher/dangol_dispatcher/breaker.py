@@ -27,6 +27,7 @@ class GatewayState:
     rests: int = 0  # in a row
     retry_at: datetime | None = None
     throttled_until: datetime | None = None
+    paced_until: datetime | None = None  # see `pace`
     paused: str = ""
 
 

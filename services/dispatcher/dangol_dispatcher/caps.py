@@ -81,7 +81,7 @@ def longest_window(caps: Iterable[Cap]) -> timedelta:
 def _full(cap: Cap, used: list[datetime], zone: ZoneInfo, now: datetime) -> Full | None:
     if isinstance(cap.per, timedelta):
         inside = [at for at in used if at > now - cap.per]
-        leaves = inside[max(0, len(inside) - cap.at_most)] + cap.per if inside else now + cap.per
+        leaves = inside[len(inside) - cap.at_most] + cap.per if 0 < cap.at_most <= len(inside) else now + cap.per
     else:
         start, leaves = period(cap.per, zone, now)
         inside = [at for at in used if at >= start]

@@ -89,7 +89,8 @@ async def claim(
     waiting = [one for one in await lock_messages(conn, counter.rules, ids, now) if one.profile in within]
     rows = await deliveries_of(conn, [one.request.message.id for one in waiting])
     this = Round(counter, prepared, rows, now, at_most)
-    for one in await consider(db, conn, counter, waiting, people, now):
+    stuck = [id for id, ready in prepared.items() if ready.problem]
+    for one in await consider(db, conn, counter, waiting, people, now, stuck=stuck):
         _turn(this, one)
     await _save(db, conn, outbox, this, people)
     return this
@@ -109,7 +110,8 @@ def _turn(this: Round, one: Considered) -> None:
     """What becomes of one message; one that is left as it is will be looked at again."""
     waiting = one.waiting
     if waiting.status is Status.CLAIMED:
-        _left_behind(this, waiting)
+        if waiting.due_at <= this.now:  # until then another worker is at it
+            _left_behind(this, waiting)
         return
     match one.choice.answer:
         case Hold() as hold:

@@ -1,6 +1,6 @@
 """What the rules say of messages now: everything they ask about is read here, and weighed person by person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dangol.db import Db
 from dangol.messages import Channel
 from dangol_dispatcher.arbitration import arbitrate
+from dangol_dispatcher.breaker import allowance
+from dangol_dispatcher.gates import load_gate
 from dangol_dispatcher.ledger import Waiting
 from dangol_dispatcher.model import Choice, Recipient, Standing
 from dangol_dispatcher.queue import competitors
@@ -43,21 +45,40 @@ async def consider(
     waiting: Sequence[Waiting],
     people: Mapping[str, Recipient],
     now: datetime,
+    *,
+    stuck: Collection[str] = (),
 ) -> list[Considered]:
-    """What the rules say, one person's messages weighed together, also against those in other queues."""
+    """What the rules say, one person's messages weighed together, also against those in other queues.
+
+    `stuck`: messages that cannot be said for now, and stand in nobody's way.
+    """
     if not waiting:
         return []
     everyone: dict[str, Recipient | None] = {one.profile: people.get(one.profile) for one in waiting}
     standings = await load_standings(db, conn, counter.rules, everyone, places_of(waiting), now)
     here = frozenset(one.request.message.id for one in waiting)
-    rivals = await competitors(conn, counter.rules, everyone.keys(), here, now) if counter.rules.caps else []
+    rivals = await _rivals(conn, counter, everyone.keys(), here, now) if counter.rules.caps else []
     by_person: dict[str, list[Waiting]] = {}
     for one in (*waiting, *rivals):
         by_person.setdefault(one.profile, []).append(one)
     choices: dict[str, Choice] = {}
     for profile, theirs in by_person.items():
-        choices |= arbitrate([one.request for one in theirs], here, standings[profile], counter.rules, now)
+        choices |= arbitrate([one.request for one in theirs], here, standings[profile], counter.rules, now, stuck=stuck)
     return [Considered(one, choices[one.request.message.id], standings[one.profile]) for one in waiting]
+
+
+async def _rivals(
+    conn: AsyncConnection, counter: Counter, profiles: Collection[str], here: frozenset[str], now: datetime
+) -> list[Waiting]:
+    """These people's due messages in other queues; one whose gateway rests is going nowhere, and stands in no way."""
+    others = await competitors(conn, counter.rules, profiles, here, now)
+    queues = {one.gateway for one in others}
+    resting = {
+        name
+        for name in queues - {counter.name}
+        if not allowance(await load_gate(conn, counter.rules.workspace, name), 1, now)
+    }
+    return [one for one in others if one.gateway not in resting]
 
 
 def places_of(waiting: Sequence[Waiting]) -> set[Place]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import structlog
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol import metrics
@@ -36,8 +37,10 @@ async def bind(
         return None
     if pool.pattern:
         return await _draw(db, conn, workspace, profile, issue, pool.pattern, now)
-    await add_codes(db, conn, workspace, pool.name, pool.codes, now) if pool.codes else None
     code = await _take(conn, workspace, profile, issue, now)
+    if code is None and pool.codes:  # its file's codes are put in when they are first needed, and what was added since
+        await add_codes(db, conn, workspace, pool.name, pool.codes, now)
+        code = await _take(conn, workspace, profile, issue, now)
     if pool.low:
         await _warn_if_low(conn, workspace, pool)
     return code
@@ -120,7 +123,11 @@ async def _take(conn: AsyncConnection, workspace: str, profile: str, issue: Coup
     if code is None:
         return None
     bound = {"issue": issue.issue, "state": "reserved", "profile": profile, "at": now}
-    await conn.execute(update(COUPON).where(*place, COUPON.c.code == code).values(bound))
+    try:
+        async with conn.begin_nested():
+            await conn.execute(update(COUPON).where(*place, COUPON.c.code == code).values(bound))
+    except IntegrityError:
+        return await code_of(conn, workspace, issue)  # another worker bound this promise meanwhile
     return code
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,14 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dangol.db import Db, in_transaction
 from dangol.errors import Unavailable
 from dangol.outbox import Outbox
-from dangol_dispatcher import breaker
+from dangol_dispatcher import breaker, pace
 from dangol_dispatcher.claims import Prepared, Round, claim, look
 from dangol_dispatcher.considering import Considered, Counter
-from dangol_dispatcher.gates import load_gate, save_gate
+from dangol_dispatcher.gates import FRESH, load_gate, lock_gate, save_gate
 from dangol_dispatcher.handover import Hands, hand_over
 from dangol_dispatcher.links import Sealer
 from dangol_dispatcher.model import Claimed, Gateway, Go
-from dangol_dispatcher.pace import Pace
 from dangol_dispatcher.prepare import prepare, supply
 from dangol_dispatcher.published import Published, Workspace
 from dangol_dispatcher.queue import next_expiry, next_moment
@@ -61,8 +60,6 @@ class Desk:
         self.sleeping_until: datetime | None = None
         self.busy = True
         self._office = office
-        rule = office.published.of(workspace).rules.gateways.get(name)
-        self._pace = Pace(rule.per_second if rule else None)
         self._calls: set[asyncio.Task[None]] = set()
         self._leaving = False
 
@@ -120,21 +117,25 @@ class Desk:
         counter = self._counter(workspace)
         gate = await load_gate(conn, self.workspace, self.name)
         wanted = breaker.allowance(gate, self._free(), now) if self.gateway else 0
-        paced = self._pace.allows(wanted, now)
+        paced = pace.allowed(self._rate(counter), gate.paced_until, wanted, now)
         may_decide = paced > 0 or self.gateway is None
         if may_decide:
             looked = await look(office.db, conn, counter, max(paced, LOOKED_AT))
             until = await next_moment(conn, self.workspace, self.name)
         else:
             looked = await look(office.db, conn, counter, LOOKED_AT, only_expired=True)
-            until = await self._resting_until(conn, gate, wanted, now)
+            rate = self._rate(counter) if wanted else None
+            until = await self._resting_until(conn, gate, rate, now)
         return View(looked, paced, counter, workspace, until)
 
     async def _resting_until(
-        self, conn: AsyncConnection, gate: breaker.GatewayState, wanted: int, now: datetime
+        self, conn: AsyncConnection, gate: breaker.GatewayState, rate: float | None, now: datetime
     ) -> datetime | None:
-        """While nothing may start: when it may again, or something becomes worthless meanwhile."""
-        awake = self._pace.next_at(now) if wanted else breaker.awake_at(gate, now)
+        """While nothing may start: when it may again, or something becomes worthless meanwhile. `rate`: it is full."""
+        if rate and gate.paced_until:
+            awake: datetime | None = pace.next_at(rate, gate.paced_until, now)
+        else:
+            awake = breaker.awake_at(gate, now)
         moments = (awake, await next_expiry(conn, self.workspace, self.name))
         return min((moment for moment in moments if moment), default=None)
 
@@ -142,20 +143,26 @@ class Desk:
         office = self._office
         if await office.published.current(conn) != view.counter.rules.number:
             return None  # published meanwhile: look again with what is in force
-        gate = await load_gate(conn, self.workspace, self.name)
-        wanted = view.wanted
-        if gate.circuit is not breaker.Circuit.CLOSED or gate.paused:
-            now = await office.db.now(conn)
-            gate = await load_gate(conn, self.workspace, self.name, lock=True)
-            wanted = breaker.allowance(gate, wanted, now)
-            if wanted:
-                await save_gate(office.db, conn, self.workspace, self.name, breaker.probed(gate, now))
-        return await claim(office.db, conn, office.outbox, view.counter, view.looked, ready, wanted)
+        gate, rate = await load_gate(conn, self.workspace, self.name), self._rate(view.counter)
+        if rate is None and gate == FRESH:
+            return await claim(office.db, conn, office.outbox, view.counter, view.looked, ready, view.wanted)
+        gate = await lock_gate(office.db, conn, self.workspace, self.name)
+        now = await office.db.now(conn)
+        wanted = pace.allowed(rate, gate.paced_until, breaker.allowance(gate, view.wanted, now), now)
+        this = await claim(office.db, conn, office.outbox, view.counter, view.looked, ready, wanted)
+        if this.claimed:
+            until = pace.spent(rate, gate.paced_until, len(this.claimed), now)
+            state = replace(breaker.probed(gate, now), paced_until=until)
+            await save_gate(office.db, conn, self.workspace, self.name, state)
+        return this
+
+    def _rate(self, counter: Counter) -> float | None:
+        rule = counter.rules.gateways.get(self.name)
+        return rule.per_second if rule else None
 
     def _start(self, counter: Counter, claimed: Sequence[Claimed]) -> None:
         if self.gateway is None:
             return
-        self._pace.spend(len(claimed))
         hands = Hands(self._office.db, self._office.outbox, counter, self.gateway)
         for first in range(0, len(claimed), self.gateway.batch):
             call = asyncio.create_task(self._call(hands, claimed[first : first + self.gateway.batch]))

@@ -23,6 +23,7 @@ EN_MONTHS = (
 EN_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PLACES = {"KRW": 0, "JPY": 0, "VND": 0}  # digits after the point; two unless said here
 PLAIN_MARKS = frozenset("YymdHMSjZz")  # those that are digits or a zone in every language
+MOST_PLACES = 20
 SIGNS = {"KRW": "₩", "USD": "$", "EUR": "€", "JPY": "¥", "GBP": "£"}
 
 
@@ -53,7 +54,10 @@ def won(value: object) -> str:
 
 def number(value: object, places: object = 0) -> str:
     """A number with commas: 1234567 → `1,234,567`."""
-    return f"{_number(value):,.{int(str(places))}f}"
+    text = str(places)
+    if not text.isdigit() or int(text) > MOST_PLACES:
+        raise FilterArgumentError(f"a number has 0 to {MOST_PLACES} places", token=None)
+    return f"{_number(value):,.{int(text)}f}"
 
 
 FILTERS: dict[str, Callable[..., Any]] = {"date": on_date, "money": money, "won": won, "number": number}

@@ -1,4 +1,4 @@
-"""What all workers know of gateways, in the database: circuits, throttling, pauses."""
+"""What all workers know of gateways, in the database: circuits, throttling, rates, pauses."""
 
 from dataclasses import asdict
 
@@ -7,22 +7,38 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
 from dangol_dispatcher.breaker import Circuit, GatewayState
-from dangol_dispatcher.rows import GATEWAY, put
+from dangol_dispatcher.rows import GATEWAY, Row, put, put_new
 
 FRESH = GatewayState()
 
 
-async def load_gate(conn: AsyncConnection, workspace: str, gateway: str, *, lock: bool = False) -> GatewayState:
+async def load_gate(conn: AsyncConnection, workspace: str, gateway: str) -> GatewayState:
     """The state of a gateway; one nothing happened to has no row."""
-    rows = select(GATEWAY).where(GATEWAY.c.workspace == workspace, GATEWAY.c.gateway == gateway)
-    row = (await conn.execute(rows.with_for_update() if lock else rows)).mappings().first()
-    if row is None:
-        return FRESH
-    known = {name: row[name] for name in asdict(FRESH) if name != "circuit"}
-    return GatewayState(circuit=Circuit(row["circuit"]), **known)
+    return await _read(conn, workspace, gateway, lock=False) or FRESH
+
+
+async def lock_gate(db: Db, conn: AsyncConnection, workspace: str, gateway: str) -> GatewayState:
+    """The same, locked until the transaction ends: the row is made where there is none, or it could not be locked."""
+    found = await _read(conn, workspace, gateway, lock=True)
+    if found is None:
+        await put_new(db, conn, GATEWAY, [_row(workspace, gateway, FRESH)])
+        found = await _read(conn, workspace, gateway, lock=True)
+    return found or FRESH
 
 
 async def save_gate(db: Db, conn: AsyncConnection, workspace: str, gateway: str, state: GatewayState) -> None:
     """As it is now."""
-    kept = asdict(state) | {"circuit": state.circuit.value}
-    await put(db, conn, GATEWAY, [{"workspace": workspace, "gateway": gateway} | kept])
+    await put(db, conn, GATEWAY, [_row(workspace, gateway, state)])
+
+
+async def _read(conn: AsyncConnection, workspace: str, gateway: str, *, lock: bool) -> GatewayState | None:
+    rows = select(GATEWAY).where(GATEWAY.c.workspace == workspace, GATEWAY.c.gateway == gateway)
+    row = (await conn.execute(rows.with_for_update() if lock else rows)).mappings().first()
+    if row is None:
+        return None
+    known = {name: row[name] for name in asdict(FRESH) if name != "circuit"}
+    return GatewayState(circuit=Circuit(row["circuit"]), **known)
+
+
+def _row(workspace: str, gateway: str, state: GatewayState) -> Row:
+    return {"workspace": workspace, "gateway": gateway} | asdict(state) | {"circuit": state.circuit.value}

@@ -18,7 +18,7 @@ from dangol.outbox import Outbox
 from dangol_dispatcher import breaker, ledger
 from dangol_dispatcher.considering import Counter, consider
 from dangol_dispatcher.deliveries import WORDS, Answered, deliveries_of, save_answered, tried_of
-from dangol_dispatcher.gates import load_gate, save_gate
+from dangol_dispatcher.gates import lock_gate, save_gate
 from dangol_dispatcher.ledger import Turn, Waiting
 from dangol_dispatcher.model import (
     Accepted,
@@ -147,7 +147,8 @@ def _turn(hands: Hands, waiting: Waiting, one: Claimed, row: Row, outcome: Outco
     tried = tried_of(one, row, hands.counter.key_window)
     if _ours(row, one) and waiting.status is Status.CLAIMED:
         return ledger.answered(waiting, tried, outcome, now)
-    if waiting.status is Status.UNKNOWN and isinstance(outcome, Accepted):
+    waits = waiting.status is Status.RETRYING and waiting.delivery == one.delivery and row["fence"] == one.fence
+    if (waits or waiting.status is Status.UNKNOWN) and isinstance(outcome, Accepted):
         return ledger.sent(tried, outcome, now)  # statuses only rise: now we know
     return None
 
@@ -189,7 +190,7 @@ async def _suppress(
 async def _note_gateway(hands: Hands, conn: AsyncConnection, outcomes: Sequence[Outcome], now: datetime) -> None:
     """The circuit, throttling and pause of the gateway after a call."""
     workspace, name = hands.counter.rules.workspace, hands.counter.name
-    before = await load_gate(conn, workspace, name, lock=True)
+    before = await lock_gate(hands.db, conn, workspace, name)
     after = before
     credentials = [one for one in outcomes if isinstance(one, Rejected) and one.credentials]
     throttles = [one for one in outcomes if isinstance(one, Later) and one.throttled]

@@ -109,6 +109,8 @@ def dropped(waiting: Waiting, drop: Drop, skipped: Sequence[tuple[str, Skip]], n
     refused = [why.reason for _, why in skipped if why.reason in GIVEN_UP]
     if drop.reason == Reason.EXPIRED:
         status, fate, verdict, reason = Status.EXPIRED, Fate.EXPIRED, Verdict.DROPPED, drop.reason
+    elif drop.reason == Reason.CANCELLED:
+        status, fate, verdict, reason = Status.CANCELLED, Fate.DROPPED, Verdict.DROPPED, drop.reason
     elif refused:
         status, fate, verdict, reason = Status.FAILED, Fate.FAILED, Verdict.FAILED, refused[-1]
     else:
@@ -126,7 +128,7 @@ def cancelled(waiting: Waiting, reason: str, now: datetime) -> Turn | None:
 
 
 def moved(waiting: Waiting, gateway: str, channel: str, now: datetime) -> Turn:
-    """To the queue of the gateway it will leave by; nothing is decided."""
+    """To the queue of the gateway it will leave by; nothing is decided. A slot of another channel is given back."""
     return Turn(
         waiting.status,
         now,
@@ -134,6 +136,7 @@ def moved(waiting: Waiting, gateway: str, channel: str, now: datetime) -> Turn:
         waiting.details,
         gateway=gateway,
         channel=channel,
+        slot=Slot(None) if waiting.request.counted not in ("", channel) else None,
         delivery=waiting.delivery,
     )
 
@@ -173,7 +176,9 @@ def answered(waiting: Waiting, tried: Tried, outcome: Outcome, now: datetime) ->
         case Rejected():
             return unauthorised(tried, outcome, now) if outcome.credentials else refused(waiting, tried, outcome, now)
         case Later():
-            return slowed(tried, outcome, now) if outcome.throttled else postponed(waiting, tried, outcome, now)
+            return (
+                slowed(waiting, tried, outcome, now) if outcome.throttled else postponed(waiting, tried, outcome, now)
+            )
         case Ambiguous():
             return ambiguous(waiting, tried, outcome.said, now)
         case _:
@@ -194,17 +199,17 @@ def unauthorised(tried: Tried, outcome: Rejected, now: datetime) -> Turn:
     return _again(tried.claimed, Reason.CREDENTIALS, outcome.said, now, "retrying", sure=tried.ambiguous == 0)
 
 
-def slowed(tried: Tried, outcome: Later, now: datetime) -> Turn:
+def slowed(waiting: Waiting, tried: Tried, outcome: Later, now: datetime) -> Turn:
     """claimed → retrying: we were asked to slow down; no attempt is counted."""
-    at = now + (waited_for(outcome.after) or THROTTLED_FOR)
+    at = min(now + (waited_for(outcome.after) or THROTTLED_FOR), waiting.request.expires_at)
     return _again(tried.claimed, Reason.TEMPORARY_FAILURE, outcome.said, at, "retrying", sure=tried.ambiguous == 0)
 
 
 def postponed(waiting: Waiting, tried: Tried, outcome: Later, now: datetime) -> Turn:
-    """claimed → retrying by the schedule; at its end the channel is given up."""
+    """claimed → retrying by the schedule; at its end, or past the message's, the channel is given up."""
     one, number = tried.claimed, tried.counted_attempts + 1
     at = next_attempt_at(one.content.channel, one.delivery, number, outcome.after, now)
-    if at is None:
+    if at is None or at >= waiting.request.expires_at:  # too late on this channel; another may still do
         return _next_channel(waiting, tried, Reason.GAVE_UP, outcome.said, now)
     return _again(one, Reason.TEMPORARY_FAILURE, outcome.said, at, "retrying", sure=tried.ambiguous == 0)
 
@@ -216,23 +221,22 @@ def refused(waiting: Waiting, tried: Tried, outcome: Rejected, now: datetime) ->
 
 def ambiguous(waiting: Waiting, tried: Tried, said: str, now: datetime) -> Turn:
     """claimed → retrying with the same key or blindly once, or unknown: as the mode says."""
-    one, number = tried.claimed, tried.counted_attempts + 1
-    at = (
-        next_attempt_at(one.content.channel, one.delivery, number, None, now)
-        if may_repeat(waiting, tried, now)
-        else None
-    )
-    if at is not None and (tried.key_until is None or at < tried.key_until or _blind(waiting, tried)):
+    one = tried.claimed
+    at = _repeat_at(waiting, tried, now)
+    if at is not None:
         return _again(one, Reason.AMBIGUOUS, said, at, "ambiguous", sure=False)
     told = Told(Verdict.UNKNOWN, Reason.AMBIGUOUS, one.content.channel, one.gateway, _said(said, attempt=one.attempt))
     return _ended(one, Status.UNKNOWN, Reason.AMBIGUOUS, told, Fate.UNKNOWN, now)
 
 
-def may_repeat(waiting: Waiting, tried: Tried, now: datetime) -> bool:
-    """Whether a delivery of unknown fate may be handed over again."""
-    if tried.claimed.mode is Mode.EFFECTIVELY_ONCE and tried.key_until is not None and now < tried.key_until:
-        return True
-    return _blind(waiting, tried)
+def _repeat_at(waiting: Waiting, tried: Tried, now: datetime) -> datetime | None:
+    """When a delivery of unknown fate may be handed over again: while the gateway honours its key, or blindly once."""
+    one = tried.claimed
+    at = next_attempt_at(one.content.channel, one.delivery, tried.counted_attempts + 1, None, now)
+    if at is None or at >= waiting.request.expires_at:
+        return None
+    keyed = one.mode is Mode.EFFECTIVELY_ONCE and tried.key_until is not None and at < tried.key_until
+    return at if keyed or _blind(waiting, tried) else None
 
 
 def _blind(waiting: Waiting, tried: Tried) -> bool:
@@ -315,6 +319,7 @@ def _next_channel(waiting: Waiting, tried: Tried, reason: str, said: str, now: d
         (told,),
         channel=one.content.channel,
         passed={**waiting.request.passed, one.content.channel: reason},
+        slot=Slot(None),
         ended="failed",
     )
 

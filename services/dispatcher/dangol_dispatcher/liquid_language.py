@@ -1,6 +1,7 @@
 """The language of templates: Liquid with limits, strict about what is missing, nothing of the machine in reach."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from liquid import BoundTemplate, Environment
@@ -113,14 +114,8 @@ def known_filters() -> frozenset[str]:
 
 def say(template: BoundTemplate, values: Mapping[str, Any]) -> str:
     """The text, with the values put in once and never read again as Liquid; raises `TemplateProblem`."""
-    try:
+    with _as_problem():
         return template.render(**values)
-    except UndefinedError as error:
-        raise TemplateProblem(Reason.MISSING_VALUE, _name_of(error)) from error
-    except LiquidError as error:
-        raise TemplateProblem(Reason.TEMPLATE_ERROR, str(error.message)) from error
-    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise TemplateProblem(Reason.TEMPLATE_ERROR, str(error) or type(error).__name__) from error
 
 
 def value_of(template: BoundTemplate, values: Mapping[str, Any]) -> Any:
@@ -129,15 +124,24 @@ def value_of(template: BoundTemplate, values: Mapping[str, Any]) -> Any:
     if len(nodes) != 1 or not isinstance(nodes[0], OutputNode):
         return say(template, values)
     context = template.context_class(template, globals=template.make_globals(dict(values)))
-    try:
+    with _as_problem():
         value = nodes[0].expression.evaluate(context)
+    if isinstance(value, NotThere):
+        raise TemplateProblem(Reason.MISSING_VALUE, str(value.msg).removesuffix(" is undefined").strip("'\""))
+    return value
+
+
+@contextmanager
+def _as_problem() -> Generator[None]:
+    """Whatever Liquid and its filters raise, as `TemplateProblem`."""
+    try:
+        yield
     except UndefinedError as error:
         raise TemplateProblem(Reason.MISSING_VALUE, _name_of(error)) from error
     except LiquidError as error:
         raise TemplateProblem(Reason.TEMPLATE_ERROR, str(error.message)) from error
-    if isinstance(value, NotThere):
-        raise TemplateProblem(Reason.MISSING_VALUE, str(value.msg).removesuffix(" is undefined").strip("'\""))
-    return value
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise TemplateProblem(Reason.TEMPLATE_ERROR, str(error) or type(error).__name__) from error
 
 
 def _name_of(error: UndefinedError) -> str:

@@ -238,4 +238,5 @@ class SendRequest:
     tags: tuple[str, ...] = ()
     passed: Mapping[str, str] = field(default_factory=dict)  # channels given up → reason
     pinned: tuple[str, str] | None = None  # (channel, endpoint) of a delivery nobody knows the fate of
-    counted: bool = False  # it holds a slot already
+    counted: str = ""  # the channel on which it holds a slot already
+    cancelled: str = ""  # why journey no longer wants it, said when it was too late to drop it at once

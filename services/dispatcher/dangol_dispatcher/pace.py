@@ -1,33 +1,29 @@
-"""A gateway's rate limit in this process: so many a second, with a short burst."""
+"""A gateway's rate limit, kept for all workers in one moment: until when what has left uses it up."""
 
 from datetime import datetime, timedelta
 
-BURST = 0.2  # seconds' worth that may leave at once
+BURST = 0.1  # seconds' worth that may leave at once
 
 
-class Pace:
-    """Tokens that come back with time; None a second: no limit."""
+def allowed(rate: float | None, paced_until: datetime | None, wanted: int, now: datetime) -> int:
+    """How many of those wanted may leave now. `rate`: so many a second; None: no limit."""
+    if rate is None:
+        return wanted
+    used = max(0.0, (paced_until - now).total_seconds()) if paced_until else 0.0
+    return max(0, min(wanted, int(_most(rate) - used * rate + 1e-6)))
 
-    def __init__(self, per_second: float | None) -> None:
-        self.per_second = per_second
-        self._most = max(1.0, (per_second or 0) * BURST)
-        self._tokens = self._most
-        self._at: datetime | None = None
 
-    def allows(self, wanted: int, now: datetime) -> int:
-        """How many of those wanted may leave now."""
-        if self.per_second is None:
-            return wanted
-        passed = max(0.0, (now - self._at).total_seconds()) if self._at else 0.0
-        self._tokens = min(self._most, self._tokens + passed * self.per_second)
-        self._at = now
-        return min(wanted, int(self._tokens))
+def spent(rate: float | None, paced_until: datetime | None, left: int, now: datetime) -> datetime | None:
+    """Until when it is used up, after so many left."""
+    if rate is None:
+        return paced_until
+    return max(paced_until or now, now) + timedelta(seconds=left / rate)
 
-    def spend(self, left: int) -> None:
-        """So many left."""
-        if self.per_second is not None:
-            self._tokens -= left
 
-    def next_at(self, now: datetime) -> datetime:
-        """When the next one may leave."""
-        return now + timedelta(seconds=max(0.0, 1 - self._tokens) / (self.per_second or 1))
+def next_at(rate: float, paced_until: datetime, now: datetime) -> datetime:
+    """When the next one may leave."""
+    return max(now, paced_until - timedelta(seconds=(_most(rate) - 1) / rate))
+
+
+def _most(rate: float) -> float:
+    return max(1.0, rate * BURST)

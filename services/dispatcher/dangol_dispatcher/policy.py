@@ -112,7 +112,9 @@ def first_queue(request: SendRequest, recipient: Recipient | None, rules: Rules)
 
 
 def _stopped(request: SendRequest, standing: Standing, now: datetime) -> Hold | Drop | None:
-    """What is so whatever the channel: worthless by now, forgotten, or ahead of the facts it relies on."""
+    """What is so whatever the channel: unwanted or worthless by now, forgotten, or ahead of the facts it relies on."""
+    if request.cancelled:
+        return Drop(Reason.CANCELLED, {"because": request.cancelled})
     if now >= request.expires_at:
         return Drop(Reason.EXPIRED, {"rule": "expiry", "at": request.expires_at.isoformat()})
     recipient = standing.recipient
@@ -193,7 +195,7 @@ def _quiet(request: SendRequest, standing: Standing, rules: Rules, channel: str,
 
 def _caps(request: SendRequest, standing: Standing, rules: Rules, channel: str, now: datetime) -> Answer | Skip | None:
     template = rules.templates.get(request.message.template)
-    if request.counted or channel in NO_PERSON or template is None or template.ignores_caps:
+    if request.counted == channel or channel in NO_PERSON or template is None or template.ignores_caps:
         return None
     workspace = zone_of(rules.zone) or ZoneInfo("UTC")
     person = zone_of(standing.recipient.zone if standing.recipient else None) or workspace

@@ -87,6 +87,9 @@ def _rendered(workspace: Workspace, sealer: Sealer, one: Considered, go: Go, cod
             "not rendered", action="not_rendered", message=message.id, reason=problem.reason, detail=problem.detail
         )
         return _problem(one, workspace, problem.reason, problem.detail)
+    except Exception as error:
+        log.exception("rendering raised", action="rendering_raised", message=message.id)
+        return _problem(one, workspace, Reason.TEMPLATE_ERROR, f"{type(error).__name__}: {error}")
     return Prepared(content, workspace.rules.number)
 
 

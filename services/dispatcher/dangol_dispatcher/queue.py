@@ -111,7 +111,8 @@ def waiting_of(row: Row, rules: Rules, endpoint: str | None = None) -> Waiting:
         tags=template.tags if template else (),
         passed=msgspec.json.decode(row["passed"], type=dict[str, str]),
         pinned=pinned,
-        counted=row["counted_at"] is not None,
+        counted=row["channel"] or "" if row["counted_at"] else "",
+        cancelled=row["cancelled"],
     )
     return Waiting(
         request=request,

@@ -113,6 +113,7 @@ class Message(SQLModel, table=True):
     counted_at: datetime | None = Field(
         default=None, sa_type=UtcDateTime
     )  # it holds a slot of the caps, dated by the last attempt
+    cancelled: str = ""  # why it is no longer wanted, said while it was being tried
     decided: int = 0  # how many decisions were told: names the next
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
@@ -203,4 +204,5 @@ class GatewayState(SQLModel, table=True):
     rests: int = 0
     retry_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     throttled_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    paced_until: datetime | None = Field(default=None, sa_type=UtcDateTime)  # what has left uses its rate up until then
     paused: str = ""
