@@ -10,6 +10,7 @@ from dangol.documents import Problem, read_dir, read_texts
 
 ROOT = Path(__file__).parents[2]
 STARTER = ROOT / "shared" / "dangol" / "starter"
+EXAMPLE = "journey: example\nenter: {event: Product Added, key: event.cart_id}\nsteps:\n"
 _FENCE = re.compile(r"(?ms)^```([^\n`]*)\n(.*?)^```$")
 
 
@@ -30,10 +31,15 @@ def blocks(paper: str) -> list[Block]:
     ]
 
 
-def problems_of(block: Block) -> list[Problem]:
-    """What is wrong with a `yaml FILE` block when it is put among the starter's files."""
+def files_of(block: Block) -> dict[str, str]:
+    """The file of a `yaml FILE` block; of `yaml steps`, a journey that has them."""
     file = block.info.split()[1]
-    given, found = read_texts({file: block.text})
+    return {"journeys/example.yaml": EXAMPLE + block.text} if file == "steps" else {file: block.text}
+
+
+def problems_of(block: Block) -> list[Problem]:
+    """What is wrong with a block's file when it is put among the starter's."""
+    given, found = read_texts(files_of(block))
     mine = {(one.kind, one.name) for one in given}
     starter, _ = read_dir(STARTER)
     others = [one for one in starter if (one.kind, one.name) not in mine]

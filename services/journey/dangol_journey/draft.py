@@ -83,6 +83,11 @@ class Draft:
             elif rest:
                 self._property(path, root, rest[0], event, at)
 
+    def _entry(self) -> str:
+        """The event that enters: `entry` and `latest` have its properties, whatever event a way waits for."""
+        enter = self.document.body.get("enter")
+        return self.known.event(str(enter.get("event", ""))) if isinstance(enter, dict) else ""
+
     def _after_a_dash(self, root: str, source: str, at: int) -> bool:
         """Whether this is the rest of a step's name which reads as a subtraction."""
         return source[:at].endswith("-") and any(f"-{root}" in name for name in self.verbs)
@@ -117,6 +122,7 @@ class Draft:
             if name not in traits and (hint := near(name, traits)):
                 self.wrong(path, "undeclared_trait", f"no trait is known as {name}", hint, offset=at, warning=True)
             return
+        event = event if root == "event" else self._entry()
         has = self.known.events.get(event, {})
         if root in ("event", "entry", "latest") and has and name not in has:
             hint = near(name, has) or f"declared: {', '.join(has)}"
