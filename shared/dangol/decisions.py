@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NO_KEY = "no_key"
     ALREADY_INSIDE = "already_inside"
     ENTERED_BEFORE = "entered_before"
+    TOO_MANY = "too_many"
     TOO_LATE = "too_late"
     ALREADY_OVER = "already_over"
     BACKFILLED = "backfilled"

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from dangol.decisions import Entry, Reason, Verdict
 from dangol.messages import Cancel
+from dangol_journey.entry import MAX_HELD
 from dangol_journey.machine import advance, entry_keys
 from dangol_journey.model import Go, SetTraits, When
 from tests.support.journeys import (
@@ -67,6 +68,19 @@ class TestEntering:
         for at, cart in enumerate((7, 7.0, "7")):
             life.happens("Product Added", NOON + at * MINUTE, cart_id=cart, cart_value=40000)
         assert [one.key for one in life.person.enrolments] == ["7"]
+
+    def test_nobody_is_inside_of_one_journey_without_end(self) -> None:
+        """faults H133: every event of a person costs what the person holds, and others wait for it."""
+        life = Life(definitions(CART))
+        for cart in range(MAX_HELD + 1):
+            told = life.happens("Product Added", NOON + cart * MINUTE, cart_id=cart, cart_value=40000)
+        assert reasons(told) == {"cart-recovery": Reason.TOO_MANY}
+        assert len(life.person.enrolments) == MAX_HELD
+        life.happens("Order Completed", cart_id=0)
+        life.forward(6 * DAY)
+        assert reasons(life.happens("Product Added", cart_id="c", cart_value=40000)) == {
+            "cart-recovery": Reason.MATCHED
+        }
 
     def test_never_again_unless_said(self) -> None:
         life = Life(definitions(WELCOME))

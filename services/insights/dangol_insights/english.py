@@ -105,6 +105,7 @@ CLAUSES: Mapping[Reason, tuple[str, ...]] = {
     Reason.NO_KEY: ("the event does not bring {key}, which tells one run from another", "the event brings no key"),
     Reason.ALREADY_INSIDE: ("already inside: the newest event was noted",),
     Reason.ENTERED_BEFORE: ("entered before, at {at}, and may not again so soon", "entered before, and may not again"),
+    Reason.TOO_MANY: ("inside it {at_most} times already, under other keys", "inside it too many times already"),
     Reason.TOO_LATE: ("it happened at {at}, too long before we heard of it", "we heard of it too late"),
     Reason.ALREADY_OVER: ("what ends it ({by}) had already happened", "what ends it had already happened"),
     Reason.BACKFILLED: ("it was imported as history, which triggers nothing",),

@@ -112,6 +112,7 @@ CLAUSES: Mapping[Reason, tuple[str, ...]] = {
     Reason.NO_KEY: ("이벤트에 구분 값 {key} 이(가) 없습니다", "이벤트에 구분 값이 없습니다"),
     Reason.ALREADY_INSIDE: ("이미 여정 안에 있어 최신 이벤트로 반영했습니다",),
     Reason.ENTERED_BEFORE: ("{at}에 들어온 적이 있어 아직 다시 들어올 수 없습니다", "이미 들어온 적이 있습니다"),
+    Reason.TOO_MANY: ("이미 다른 구분 값으로 {at_most}번 들어와 있습니다", "이미 너무 여러 번 들어와 있습니다"),
     Reason.TOO_LATE: ("{at}에 일어난 일을 너무 늦게 전해 받았습니다", "너무 늦게 전해 받았습니다"),
     Reason.ALREADY_OVER: ("여정을 끝내는 일({by})이 이미 일어났습니다", "여정을 끝내는 일이 이미 일어났습니다"),
     Reason.BACKFILLED: ("과거 기록으로 들여온 이벤트라 아무것도 시작하지 않습니다",),

@@ -15,6 +15,7 @@ from dangol_journey.scope import met, scope_of
 from dangol_journey.turn import Turn, decide, live, unknown
 
 MAX_KEY_BYTES = 256
+MAX_HELD = 200  # runs of one journey by one person that are live or may reach their goal: each costs every event
 MAX_SEEN, MAX_SEEN_BYTES = 50, 64 * 1024
 BUCKETS = 10_000
 GOAL_WITHIN = timedelta(days=30)  # a goal that names no span
@@ -109,9 +110,16 @@ def _refusal(
         return Reason.PAUSED, {}
     if key is None:
         return Reason.NO_KEY, {"key": journey.enter.key.source if journey.enter.key else ""}
+    return _before(turn, event, journey, key)
+
+
+def _before(turn: Turn, event: Event, journey: Journey, key: str) -> tuple[str, dict[str, Any]]:
+    """Why what the person did before forbids it."""
     before = turn.person.entered.get(_pair(journey, key))
     if before is not None and _too_soon(journey.enter.again, turn.moment - before):
         return Reason.ENTERED_BEFORE, {"at": before}
+    if sum(one.journey == journey.name for one in turn.person.enrolments) >= MAX_HELD:
+        return Reason.TOO_MANY, {"at_most": MAX_HELD}
     over = _over(turn, event, journey)
     return (Reason.ALREADY_OVER, {"by": over}) if over else ("", {})
 
