@@ -1,13 +1,32 @@
 """What docs/ tells is so: examples compile and pass, words, settings, routes and functions are all there."""
 
-import pytest
+import asyncio
+import re
+from dataclasses import fields
+from pathlib import Path
 
+import pytest
+from fastapi.routing import iter_route_contexts
+from prometheus_client.metrics import MetricWrapperBase
+
+from dangol import metrics
+from dangol.clock import MovingClock
+from dangol.db import open_db
 from dangol.definitions import DefinitionSet
 from dangol.documents import read_dir, read_texts
+from dangol.forward import Forward
+from dangol.forward_api import clock_router
+from dangol.health import Health
+from dangol.keys import KeyRing
+from dangol.keys_api import keys_router
+from dangol.migrate import migrate
+from dangol.process import ROLES, open_house, open_services
+from dangol.settings import Settings, read_settings
 from dangol_journey.forms import JOURNEY
 from dangol_journey.trial import run_tests
-from tests.support.papers import ROOT, STARTER, Block, blocks, files_of, problems_of
+from tests.support.papers import ROOT, STARTER, Block, blocks, files_of, first_column, problems_of
 
+SETTINGS = fields(Settings)
 LANGUAGE = ("docs/journeys.md", "docs/journeys.ko.md")
 EXAMPLES = [(paper, block) for paper in LANGUAGE for block in blocks(paper) if block.info.startswith("yaml")]
 
@@ -36,3 +55,43 @@ def test_both_languages_show_the_same_examples() -> None:
 def test_every_field_of_a_journey_is_told(paper: str) -> None:
     text = (ROOT / paper).read_text()
     assert [name for name in JOURNEY.fields if f"`{name}" not in text] == []
+
+
+def test_every_setting_is_told() -> None:
+    assert first_column("docs/operate.md", "Settings") == [f"DANGOL_{one.name.upper()}" for one in SETTINGS]
+
+
+def test_every_metric_is_told() -> None:
+    named = {sample for one in vars(metrics).values() if isinstance(one, MetricWrapperBase) for sample in _names(one)}
+    assert sorted(named) == sorted(first_column("docs/operate.md", "Metrics"))
+
+
+def _names(metric: MetricWrapperBase) -> list[str]:
+    return [f"{one.name}_total" if one.type == "counter" else one.name for one in metric.describe()]
+
+
+@pytest.fixture
+async def routes(tmp_path: Path) -> set[str]:
+    """Every route of `dangol up`: `METHOD /path`."""
+    settings = read_settings({}, data=str(tmp_path))
+    clock = MovingClock()
+    db = await open_db(settings.db, clock)
+    try:
+        await migrate(db)
+        async with open_house(settings, db, clock, embedded=True) as house, open_services(house, list(ROLES)) as opened:
+            ring = KeyRing(db, settings, clock)
+            routers = [*(one.router for one in opened), keys_router(db, ring)]
+            routers += [clock_router(Forward(clock, lambda: opened, db), settings)]
+            routers += [Health(opened, house.stream, asyncio.Event()).router]
+            found = [one for router in routers for one in iter_route_contexts(router.routes)]
+    finally:
+        await db.close()
+    return {f"{method} {one.path}" for one in found for method in one.methods or () if one.path}
+
+
+async def test_every_route_is_told_and_no_other(routes: set[str]) -> None:
+    paper = (ROOT / "docs" / "api.md").read_text()
+    told = set(re.findall(r"`((?:GET|POST|DELETE|PUT) /[^`?\s]*)", paper))
+    own = {one for one in routes if not one.startswith(("OPTIONS", "HEAD")) and not one.endswith("/")}
+    below = {one for one in own if one.startswith(("GET /inbox/", "GET /u/style.css"))}
+    assert told == own - below
