@@ -77,6 +77,4 @@ def changes(before: DefinitionSet, after: DefinitionSet) -> list[str]:
 
 def is_definition(path: Path) -> bool:
     """Whether a changed file can change what is published."""
-    return path.suffix in {".yaml", ".yml", ".mjml", ".html", ".txt", ".csv", ".liquid"} and not path.name.startswith(
-        "."
-    )
+    return path.suffix in SUFFIXES and not path.name.startswith(".")

@@ -106,7 +106,6 @@ def _of(kind: str, schema: str, *types: type) -> Scalar:
 TEXT = _of("text", "string", str)
 TRUTH = _of("true or false", "boolean", bool)
 WHOLE = _of("a whole number", "integer", int)
-NUMBER = _of("a number", "number", int, float)
 ANYTHING = Scalar("anything", {}, lambda value: None)
 NOTHING_OR_TEXT = Scalar(
     "text", {"type": ["string", "null"]}, lambda value: None if value is None else TEXT.test(value)

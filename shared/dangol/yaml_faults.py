@@ -8,7 +8,6 @@ from ruamel.yaml.reader import ReaderError
 Told = tuple[int, int, str, str, str]  # line and column from 0, code, message, hint
 
 _QUOTE = "quote the value"
-_SIGNS = {"@": "@", "`": "`", "%": "%", "|": "|", ">": ">"}
 
 
 def explain(error: MarkedYAMLError | ReaderError, text: str) -> Told:

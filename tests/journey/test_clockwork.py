@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dangol_journey.clockwork import MINUTE, as_moment, inside, last_inside, next_inside, zone_for
-from dangol_journey.model import Window
+from dangol_journey.journey import Window
 
 ZONES = [
     "Asia/Seoul",

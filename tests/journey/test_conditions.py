@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dangol_journey.conditions import Condition, Ungrammatical, compile_condition, compile_moment, compile_value
-from dangol_journey.model import Missing
+from dangol_journey.journey import Missing
 
 SCOPE: dict[str, Any] = {
     "event": {

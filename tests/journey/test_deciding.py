@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dangol_journey.deciding import LONGEST_DELAY, Subject, decide, delay_after
+from dangol_journey.deciding import LONGEST_DELAY, Subject, advance, delay_after
 from dangol_journey.intake import MEMORY, fresh
 from tests.support.journeys import definitions, person
 from tests.support.walks import WELCOME
@@ -14,7 +14,7 @@ AT = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
 def test_only_the_input_that_raises_is_kept_aside() -> None:
     subject = Subject(person())
     inputs = [did("Page Viewed", at=AT, id="1"), did("Boom", at=AT, id="2"), did("Signed Up", at=AT, id="3")]
-    decide(raising("Boom"), definitions(WELCOME), subject, inputs, AT)
+    advance(raising("Boom"), definitions(WELCOME), subject, inputs, AT)
     assert [(one.input, one.profile) for one in subject.raised] == [(inputs[1], "p1")]
     assert "Boom is poison" in subject.raised[0].error
     assert [one.journey for one in subject.enrolments()] == ["welcome"]

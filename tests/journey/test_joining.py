@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from dangol.decisions import Reason, Verdict
 from dangol.events import Event, Origin
 from dangol.messages import Cancel, Facts
+from dangol_journey.journey import Aggregate, ComputedTrait
 from dangol_journey.machine import erase, merge
-from dangol_journey.model import Aggregate, ComputedTrait
 from dangol_journey.traits import profile_of
 from tests.support.journeys import DAY, HOUR, NOON, Life, definitions, event, identify, person
 from tests.support.walks import CART, WELCOME, messages

@@ -8,8 +8,7 @@ import pytest
 
 from dangol.documents import DefinitionSet, Document, Problem, errors, in_order, read_dir, read_texts
 from dangol_journey.check import check
-from dangol_journey.language import compile_definitions
-from dangol_journey.model import (
+from dangol_journey.journey import (
     After,
     Aggregate,
     Branch,
@@ -27,6 +26,7 @@ from dangol_journey.model import (
     Webhook,
     Window,
 )
+from dangol_journey.language import compile_definitions
 from dangol_journey.schema import KINDS, said, schema
 from tests.support.mistakes import Mistake, mistakes_in
 

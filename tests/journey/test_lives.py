@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dangol.documents import DefinitionSet, read_dir
 from dangol.events import Event, Fate
+from dangol_journey.journey import Definitions
 from dangol_journey.language import compile_definitions
-from dangol_journey.model import Definitions
 from dangol_journey.post import Rules, rules_of
 from dangol_journey.rehearsal import Breaks, Given, Seen, Stage, rehearse, run
 from tests.support.journeys import MINUTE, NOON, event, identify, person

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from dangol.decisions import Entry, Reason, Verdict
 from dangol.messages import Cancel
 from dangol_journey.entry import MAX_HELD
+from dangol_journey.journey import Go, SetTraits, When
 from dangol_journey.machine import advance, entry_keys
-from dangol_journey.model import Go, SetTraits, When
 from tests.support.journeys import (
     DAY,
     HOUR,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dangol.events import Event, Origin
 from dangol.messages import Facts
-from dangol_journey.model import Aggregate, ComputedTrait
+from dangol_journey.journey import Aggregate, ComputedTrait
 from dangol_journey.people import new_person
 from dangol_journey.traits import profile_of
 from tests.support.journeys import DAY, HOUR, MINUTE, NOON, Life, definitions, event, identify, maybe, person

@@ -5,7 +5,8 @@ from typing import Any
 
 from dangol.events import Fate
 from dangol.messages import Address, ConsentStatement
-from dangol_journey.model import Person, Window
+from dangol_journey.journey import Window
+from dangol_journey.model import Person
 from dangol_journey.post import Rules
 from dangol_journey.rehearsal import Breaks, Given, Happened, Seen, rehearse
 from tests.support.journeys import (

@@ -6,7 +6,8 @@ from datetime import time, timedelta
 import pytest
 
 from dangol.decisions import Verdict
-from dangol_journey.model import Wake, When, Window
+from dangol_journey.journey import When, Window
+from dangol_journey.model import Wake
 from tests.support.journeys import (
     DAY,
     HOUR,

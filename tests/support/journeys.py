@@ -9,9 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from dangol.events import Event, Kind, Origin
-from dangol_journey.machine import advance
-from dangol_journey.model import (
-    Advanced,
+from dangol_journey.journey import (
     After,
     Branch,
     ComputedTrait,
@@ -20,21 +18,20 @@ from dangol_journey.model import (
     EntryRule,
     ExitRule,
     Goal,
-    Input,
     Journey,
     Missing,
     OnEvent,
     OnReceipt,
-    Person,
     Receipt,
     Send,
     State,
     Until,
     Wait,
-    Wake,
     Way,
     Window,
 )
+from dangol_journey.machine import advance
+from dangol_journey.model import Advanced, Input, Person, Wake
 
 NOON = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)  # 12:00 in Seoul, a Monday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

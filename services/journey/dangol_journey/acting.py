@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from dangol.events import Event
-from dangol_journey.deciding import Rules, Subject, decide, join
+from dangol_journey.deciding import Rules, Subject, advance, join
 from dangol_journey.model import Input
 from dangol_journey.plan import Apply, Plan, Take, Unite
 from dangol_journey.published import Published
@@ -74,7 +74,7 @@ class Acting:
         inputs = self.pending.pop(profile, None)
         if inputs:
             subject = self.subjects[profile]
-            decide(self.rules, self.published.of(subject.person.workspace), subject, inputs, self.now)
+            advance(self.rules, self.published.of(subject.person.workspace), subject, inputs, self.now)
 
     def _unite(self, act: Unite) -> None:
         self.decide(act.winner)

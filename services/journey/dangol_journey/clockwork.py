@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from dangol_journey.model import Window
+from dangol_journey.journey import Window
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

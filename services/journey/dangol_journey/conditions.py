@@ -9,7 +9,7 @@ import cel
 
 from dangol_journey import sums
 from dangol_journey.cel_source import Mention, Written, milliseconds, root_name, write
-from dangol_journey.model import Missing
+from dangol_journey.journey import Missing
 from dangol_journey.syntax import (
     Call,
     Chain,
@@ -28,13 +28,12 @@ from dangol_journey.syntax import (
 
 __all__ = ["Condition", "Shifted", "Ungrammatical", "compile_condition", "compile_moment", "compile_value", "kind_of"]
 
-_NONE: Mapping[str, Any] = {}
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "&&", "||"})
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A compiled expression (`model.Expression`). With `truth` its value is true or false, and nothing else.
+    """A compiled expression (`journey.Expression`). With `truth` its value is true or false, and nothing else.
 
     `names` are the paths it mentions; `mentions` the same with their places in the source.
     """

@@ -5,7 +5,8 @@ from typing import Any
 
 from dangol.events import ConsentEvent, Event
 from dangol.messages import ConsentStatement
-from dangol_journey.model import Definitions, Person
+from dangol_journey.journey import Definitions
+from dangol_journey.model import Person
 
 YES = frozenset({"true", "yes", "y", "1"})
 NO = frozenset({"false", "no", "n", "0"})

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from dangol.events import Event
-from dangol_journey.model import Advanced, Definitions, Enrolment, Input, Person, Wake
+from dangol_journey.journey import Definitions
+from dangol_journey.model import Advanced, Enrolment, Input, Person, Wake
 
 T = TypeVar("T")
 FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=1)
@@ -57,7 +58,7 @@ class Subject:
         return list((self.ended | {one.id: one for one in self.person.enrolments}).values())
 
 
-def decide(rules: Rules, definitions: Definitions, subject: Subject, inputs: Sequence[Input], now: datetime) -> None:
+def advance(rules: Rules, definitions: Definitions, subject: Subject, inputs: Sequence[Input], now: datetime) -> None:
     """Advance a person by its inputs, in order. One that raises is kept aside, and the others go on without it."""
     done = attempt(lambda: rules.advance(definitions, subject.person, inputs, now))
     if isinstance(done, Advanced):
@@ -66,7 +67,7 @@ def decide(rules: Rules, definitions: Definitions, subject: Subject, inputs: Seq
         _keep_aside(subject, inputs[0], done, now)
     else:
         for one in inputs:
-            decide(rules, definitions, subject, [one], now)
+            advance(rules, definitions, subject, [one], now)
 
 
 def join(rules: Rules, definitions: Definitions, winner: Subject, loser: Subject, now: datetime) -> str | None:

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from dangol.decisions import Reason, Verdict
-from dangol_journey.model import Enrolment, Goal, Missing
+from dangol_journey.journey import Goal, Missing
+from dangol_journey.model import Enrolment
 from dangol_journey.scope import met, scope_of
 from dangol_journey.turn import Turn, decide, journey_of, live
 from dangol_journey.walk import leave

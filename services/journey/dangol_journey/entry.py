@@ -10,7 +10,8 @@ import msgspec
 from dangol.decisions import Entry, Reason, Verdict
 from dangol.events import Event
 from dangol.names import named
-from dangol_journey.model import Definitions, Enrolment, Journey, Missing
+from dangol_journey.journey import Definitions, Journey, Missing
+from dangol_journey.model import Enrolment
 from dangol_journey.scope import met, scope_of
 from dangol_journey.turn import Turn, decide, live, unknown
 

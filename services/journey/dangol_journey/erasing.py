@@ -12,6 +12,7 @@ from dangol_journey.batch import Workshop
 from dangol_journey.deciding import attempt
 from dangol_journey.gathering import load_inside
 from dangol_journey.model import Advanced, Person
+from dangol_journey.plan import IdentityKey
 from dangol_journey.rows import moment_for
 from dangol_journey.saying import outgoing_of
 from dangol_journey.store import lock_people
@@ -46,7 +47,7 @@ def _gone(shop: Workshop, person: Person, now: datetime) -> Advanced:
 
 
 async def _forget(conn: AsyncConnection, profile: str, now: datetime) -> None:
-    ids: Sequence[memory.IdentityKey] = await identities.of_profile(conn, profile)
+    ids: Sequence[IdentityKey] = await identities.of_profile(conn, profile)
     await memory.bury(conn, ids, now)
     await identities.forget(conn, profile)
     await aside.forget(conn, profile)

@@ -30,7 +30,6 @@ from dangol_journey.conditions import Ungrammatical, compile_condition, compile_
 
 PREFERRED = "preferred"
 CHANNELS = tuple(channel for channel in Channel if channel != Channel.WEBHOOK)
-MOST_STEPS = 200
 LATER_STEPS = frozenset({"split", "points", "emit", "call", "test"})
 LATER_WAYS = frozenset({"item", "share", "segment", "stage", "leaves"})
 LATER_ENTRIES = frozenset(
@@ -116,7 +115,6 @@ LENGTH = Scalar("a span such as 24h", {"type": "string"}, _span_wanted)
 WINDOW = text('hours such as "09:00-20:00"', _window, {"pattern": f"^{_WINDOW.pattern}$"})
 PERCENT = text("a share such as 10%", _percent, {"pattern": f"^{_PERCENT.pattern}$"})
 ZONE = text("a time zone such as Asia/Seoul", _zone)
-CHANNEL = choice("channel", *CHANNELS)
 BY = Either(scalar=choice("channel", *CHANNELS, PREFERRED), items=ListOf(choice("channel", *CHANNELS, PREFERRED), 1))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from dangol_journey.draft import Draft
-from dangol_journey.model import Branch, Coupon, Go, Leave, Send, SetTraits, State, Wait, Webhook
+from dangol_journey.journey import Branch, Coupon, Go, Leave, Send, SetTraits, State, Wait, Webhook
 
 States = Mapping[str, State]
 

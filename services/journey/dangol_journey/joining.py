@@ -9,11 +9,12 @@ from dangol.events import person_key
 from dangol_journey.addresses import place
 from dangol_journey.consents import keep
 from dangol_journey.endings import missed_exits
-from dangol_journey.model import Advanced, Definitions, Enrolment, Person, Remembered
+from dangol_journey.journey import Definitions
+from dangol_journey.model import Advanced, Enrolment, Person, Remembered
 from dangol_journey.profile import ADDRESS_TRAITS, MAX_REMEMBERED
 from dangol_journey.sending import take_back
 from dangol_journey.traits import joined
-from dangol_journey.turn import Turn, decide, facts_of, live, tell_facts
+from dangol_journey.turn import Turn, decide, entering, facts_of, live, tell_facts
 
 
 def merge(definitions: Definitions, winner: Person, loser: Person, now: datetime) -> Advanced:
@@ -34,7 +35,7 @@ def merge(definitions: Definitions, winner: Person, loser: Person, now: datetime
         stated=winner.stated if doubtful else {**loser.stated, **winner.stated},
         entered={pair: max(at, winner.entered.get(pair, at)) for pair, at in loser.entered.items()},
         remembered=_remembered(winner, loser),
-        enrolments=sorted((_copy(one) for one in [*winner.enrolments, *loser.enrolments]), key=_entering),
+        enrolments=sorted((_copy(one) for one in [*winner.enrolments, *loser.enrolments]), key=entering),
         created_at=min(winner.created_at, loser.created_at),
     )
     person.entered = {**winner.entered, **person.entered}
@@ -135,10 +136,6 @@ def _remembered(one: Person, other: Person) -> list[Remembered]:
 def _copy(one: Enrolment) -> Enrolment:
     sends = {step: replace(sent) for step, sent in one.sends.items()}
     return replace(one, visits=dict(one.visits), results=dict(one.results), sends=sends)
-
-
-def _entering(enrolment: Enrolment) -> tuple[datetime, str]:
-    return enrolment.entered_at, enrolment.id
 
 
 def _bare(one: Enrolment) -> Enrolment:

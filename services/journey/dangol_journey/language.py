@@ -11,8 +11,7 @@ from dangol_journey.conditions import Ungrammatical, compile_value
 from dangol_journey.draft import AT_ENTRY, INSIDE, Draft, each, name_steps
 from dangol_journey.forms import JOURNEY, TRAIT, percent_of
 from dangol_journey.graph import check_ways
-from dangol_journey.known import Known, known_of
-from dangol_journey.model import (
+from dangol_journey.journey import (
     Aggregate,
     ComputedTrait,
     Definitions,
@@ -24,6 +23,7 @@ from dangol_journey.model import (
     State,
     Wait,
 )
+from dangol_journey.known import Known, known_of
 from dangol_journey.steps import lay
 
 T = TypeVar("T")

@@ -11,7 +11,8 @@ from dangol.events import Event
 from dangol_journey.endings import exits, goals, missed_goal
 from dangol_journey.entry import consider, entry_keys
 from dangol_journey.joining import erase, merge
-from dangol_journey.model import Advanced, Definitions, Enrolment, Input, Onward, Person, Send, Wait, Wake, Webhook
+from dangol_journey.journey import Definitions, Send, Wait, Webhook
+from dangol_journey.model import Advanced, Enrolment, Input, Onward, Person, Wake
 from dangol_journey.profile import learn
 from dangol_journey.sending import after_fate, after_silence, told
 from dangol_journey.turn import Turn, decide, journey_of, live, paused

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
 from dangol_journey.intake import SeenKey
+from dangol_journey.plan import IdentityKey
 from dangol_journey.rows import MOMENT, TEXT, Shape, as_moment, execute, moment_for
 
 PAGE = 1000
@@ -50,8 +51,6 @@ _BURY = """INSERT INTO tombstone (workspace, hash, at) SELECT workspace, hash, a
     ON CONFLICT (workspace, hash) DO UPDATE SET at = excluded.at"""
 _STONE = Shape((("workspace", TEXT), ("hash", TEXT), ("at", MOMENT)))
 _BURIED = "SELECT s.workspace, s.hash, s.at FROM {r} JOIN tombstone s ON s.workspace = r.workspace AND s.hash = r.value"
-
-IdentityKey = tuple[str, str, str]  # workspace, kind, value
 
 
 async def bury(conn: AsyncConnection, ids: Sequence[IdentityKey], now: datetime) -> None:

@@ -9,7 +9,8 @@ from dangol.decisions import Reason
 from dangol.documents import DefinitionSet
 from dangol.messages import CONSENT_CHANNEL, Channel, ConsentStatement, Message
 from dangol_journey.clockwork import next_inside, zone_for
-from dangol_journey.model import Person, Window
+from dangol_journey.journey import Window
+from dangol_journey.model import Person
 
 ADDRESS = {"email": "email", "sms": "phone", "kakao": "phone", "push": "device"}  # what a consent channel needs
 ALWAYS = frozenset({"in_app", "slack", "teams", "webhook"})

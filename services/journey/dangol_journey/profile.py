@@ -9,7 +9,8 @@ from dangol.messages import ConsentStatement
 from dangol_journey.addresses import TOKEN_TRAITS, addresses_in, believed, place
 from dangol_journey.clockwork import zone_of
 from dangol_journey.consents import keep, statements_in
-from dangol_journey.model import Definitions, Person, Remembered
+from dangol_journey.journey import Definitions
+from dangol_journey.model import Person, Remembered
 from dangol_journey.people import clean_id
 from dangol_journey.traits import MISSING, compute, property_at
 from dangol_journey.turn import Turn, facts_of, tell_facts

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol import definitions as numbered
 from dangol.definitions import DefinitionSet
-from dangol_journey.model import Definitions, Enrolment
+from dangol_journey.journey import Definitions
+from dangol_journey.model import Enrolment
 
 Compile = Callable[[DefinitionSet, Iterable[DefinitionSet]], Definitions]
 

@@ -9,8 +9,9 @@ from typing import Any, assert_never
 from dangol.decisions import Decision, Reason, Verdict
 from dangol.events import Event, Fate, Origin
 from dangol.messages import Cancel, Message
+from dangol_journey.journey import Definitions
 from dangol_journey.machine import advance
-from dangol_journey.model import Definitions, Input, Person, Wake
+from dangol_journey.model import Input, Person, Wake
 from dangol_journey.post import HandedOver, Held, NotSent, Rules, judge
 
 LONGEST = timedelta(days=3 * 366)

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from dangol.events import Fate
-from dangol_journey.model import Enrolment, Expression, Missing, Sent
+from dangol_journey.journey import Expression, Missing
+from dangol_journey.model import Enrolment, Sent
 from dangol_journey.traits import profile_of
 from dangol_journey.turn import Turn, zone_of_person
 

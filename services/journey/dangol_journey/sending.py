@@ -6,9 +6,10 @@ from dangol.decisions import Reason, Verdict
 from dangol.events import Event, Fate, Origin
 from dangol.messages import Cancel, CouponIssue, Message
 from dangol.names import message_id, named
-from dangol_journey.model import Coupon, Enrolment, Journey, Onward, Send, Sent, Webhook
+from dangol_journey.journey import Coupon, Journey, Send, Webhook
+from dangol_journey.model import Enrolment, Onward, Sent
 from dangol_journey.scope import values_of
-from dangol_journey.turn import Turn, decide, live, tell_facts
+from dangol_journey.turn import Turn, decide, tell_facts
 
 FATE_WITHIN = timedelta(hours=24)  # a marketing message lives that long unless its step says otherwise
 FATE_MARGIN = timedelta(hours=1)  # a fate still not heard then was lost: the person goes on
@@ -146,8 +147,3 @@ def take_back(turn: Turn, enrolment: Enrolment, reason: str) -> None:
                     at=turn.moment,
                 )
             )
-
-
-def awaiting(turn: Turn) -> list[Enrolment]:
-    """The live enrolments whose last asked message has no fate yet."""
-    return [one for one in live(turn.person) if any(sent.fate is None for sent in one.sends.values())]

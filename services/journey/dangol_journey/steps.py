@@ -11,7 +11,7 @@ from dangol.spans import span
 from dangol_journey.conditions import Condition
 from dangol_journey.draft import INSIDE, Draft, Step, each, steps_of, verb_of
 from dangol_journey.forms import PREFERRED, window_of
-from dangol_journey.model import (
+from dangol_journey.journey import (
     After,
     Branch,
     Coupon,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol_journey.model import Enrolment, Person
 from dangol_journey.rows import INTEGER, MOMENT, TEXT, Shape, as_moment, execute
+from dangol_journey.turn import entering
 
 _people = msgspec.json.Decoder(Person)
 _enrolments = msgspec.json.Decoder(Enrolment)
@@ -110,7 +111,7 @@ async def load_enrolments(conn: AsyncConnection, people: Mapping[str, Loaded], n
         people[profile].raw[enrolment.id] = state
         people[profile].person.enrolments.append(enrolment)
     for loaded in people.values():
-        loaded.person.enrolments.sort(key=_entering)
+        loaded.person.enrolments.sort(key=entering)
 
 
 async def load_entered(conn: AsyncConnection, people: Mapping[str, Loaded], pairs: Iterable[tuple[str, str]]) -> None:
@@ -120,10 +121,6 @@ async def load_entered(conn: AsyncConnection, people: Mapping[str, Loaded], pair
         return
     for profile, journey, key, at in await execute(conn, _ENTERED, _PAIRS, rows):
         people[profile].person.entered[f"{journey}\x1f{key}"] = as_moment(at)
-
-
-def _entering(enrolment: Enrolment) -> tuple[datetime, str]:
-    return enrolment.entered_at, enrolment.id
 
 
 @dataclass(frozen=True, slots=True)

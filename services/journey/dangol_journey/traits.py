@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from dangol.events import Event
-from dangol_journey.model import Aggregate, ComputedTrait, Definitions, Missing, Person
+from dangol_journey.journey import Aggregate, ComputedTrait, Definitions, Missing
+from dangol_journey.model import Person
 
 MISSING = object()
 NUMBERS = (Aggregate.COUNT, Aggregate.SUM)

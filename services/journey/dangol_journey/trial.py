@@ -12,8 +12,9 @@ from dangol.messages import CONSENT_CHANNEL, Channel, ConsentStatement
 from dangol.spans import said, span
 from dangol_journey.addresses import addresses_in
 from dangol_journey.clockwork import zone_for
+from dangol_journey.journey import Definitions, Journey
 from dangol_journey.language import compile_definitions
-from dangol_journey.model import Definitions, Journey, Person
+from dangol_journey.model import Person
 from dangol_journey.post import Rules, rules_of
 from dangol_journey.rehearsal import Breaks, Given, Happened, Seen, rehearse
 from dangol_journey.traits import preset

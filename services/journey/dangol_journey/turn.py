@@ -10,7 +10,8 @@ from dangol.events import Event
 from dangol.messages import ConsentStatement, Facts
 from dangol.names import named
 from dangol_journey.clockwork import zone_for
-from dangol_journey.model import Advanced, Definitions, Enrolment, Journey, Person
+from dangol_journey.journey import Definitions, Journey
+from dangol_journey.model import Advanced, Enrolment, Person
 from dangol_journey.traits import profile_of
 
 BY = "journey"
@@ -59,6 +60,11 @@ def paused(definitions: Definitions, enrolment: Enrolment) -> bool:
 def live(person: Person) -> list[Enrolment]:
     """The enrolments that are inside their journeys, in the order they entered."""
     return [enrolment for enrolment in person.enrolments if enrolment.status == "live"]
+
+
+def entering(enrolment: Enrolment) -> tuple[datetime, str]:
+    """Sorts enrolments in the order they were entered."""
+    return enrolment.entered_at, enrolment.id
 
 
 def decide(

@@ -4,21 +4,8 @@ from datetime import datetime, timedelta
 
 from dangol.decisions import Reason, Verdict
 from dangol_journey.clockwork import as_moment, last_inside, next_inside
-from dangol_journey.model import (
-    After,
-    Enrolment,
-    Expression,
-    Missing,
-    OnEvent,
-    OnReceipt,
-    Onward,
-    Receipt,
-    Remembered,
-    Until,
-    Wait,
-    Way,
-    When,
-)
+from dangol_journey.journey import After, Expression, Missing, OnEvent, OnReceipt, Receipt, Until, Wait, Way, When
+from dangol_journey.model import Enrolment, Onward, Remembered
 from dangol_journey.scope import met, scope_of
 from dangol_journey.turn import Turn, decide, unknown, zone_of_person
 

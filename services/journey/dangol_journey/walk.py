@@ -4,22 +4,21 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from dangol.decisions import Reason, Verdict
-from dangol_journey.model import (
+from dangol_journey.journey import (
     Branch,
     Coupon,
-    Enrolment,
     Expression,
     Go,
     Journey,
     Leave,
     Missing,
-    Onward,
     Send,
     SetTraits,
     State,
     Wait,
     Webhook,
 )
+from dangol_journey.model import Enrolment, Onward
 from dangol_journey.scope import met, scope_of
 from dangol_journey.sending import ask, promise, take_back
 from dangol_journey.turn import Turn, decide, facts_of, journey_of, tell_facts
