@@ -1,12 +1,14 @@
 """The service in a house: what journey says comes out at a gateway, and what became of it goes back to the log."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
 import httpx2
+from sqlalchemy import text
 
 from dangol.clock import MovingClock, utc_now
 from dangol.codec import encode
@@ -184,3 +186,46 @@ async def test_other_workspaces_see_nothing(tmp_path: Path) -> None:
 async def client(house: House, dispatcher: Dispatcher) -> AsyncIterator[httpx2.AsyncClient]:
     async with client_of(app_of(house, dispatcher.router), SECRET) as http:
         yield http
+
+
+async def test_what_a_killed_process_was_trying_is_due_when_up_starts_again(tmp_path: Path) -> None:
+    """faults D55, D56: one process has the file, so a lease of 50 s need not be waited for."""
+    async with running(tmp_path, without_gateways()) as (house, dispatcher):
+        await say(house, some_facts(), a_message(at=utc_now()))
+        await settled(house, dispatcher)
+    async with open_house(tmp_path, MovingClock()) as house:
+        async with house.db.transaction() as conn:  # as a kill between claim and record leaves it
+            later = (utc_now() + timedelta(seconds=50)).isoformat(timespec="microseconds")
+            await conn.execute(
+                text("UPDATE message SET status = 'claimed', due_at = :at, delivery = (SELECT id FROM delivery)"),
+                {"at": later},
+            )
+            await conn.execute(text("UPDATE delivery SET status = 'claimed'"))
+        async with open_service(house) as dispatcher:
+            stop = asyncio.Event()
+            task = asyncio.create_task(dispatcher.run(stop))
+            await settled(house, dispatcher)
+            stop.set()
+            await task
+        async with house.db.transaction() as conn:
+            found = (await conn.execute(text("SELECT status FROM message"))).scalars().all()
+    assert "claimed" not in found
+
+
+async def test_a_database_that_is_away_while_desks_are_changed_ends_no_worker(tmp_path: Path) -> None:
+    """faults P2: it was the end of the process, with every call that was out."""
+    async with open_house(tmp_path, MovingClock()) as house, open_service(house) as dispatcher:
+        await publish(house.db, WORKSPACE, without_gateways(), by="test")
+        stop = asyncio.Event()
+        task = asyncio.create_task(dispatcher.run(stop))
+        await settled(house, dispatcher)
+        with closing(sqlite3.connect(house.db.url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # busy for us after a second
+            dispatcher.worker.moved.set()
+            ended, _ = await asyncio.wait({task}, timeout=2.5)
+            assert not ended
+        await say(house, some_facts(), a_message(at=utc_now()))
+        await settled(house, dispatcher)
+        assert [event.name for event in await events_of(house.stream)] == [Fate.SENT]
+        stop.set()
+        await task

@@ -14,7 +14,7 @@ from dangol.consume import Batch, Subscription, run_batches
 from dangol.db import in_transaction
 from dangol.decisions import Reason
 from dangol.definitions import Document
-from dangol.errors import Invalid
+from dangol.errors import Invalid, Unavailable
 from dangol.messages import Spoken
 from dangol.service import House
 from dangol.stream import Record
@@ -30,6 +30,7 @@ from dangol_dispatcher.rows import MESSAGE
 
 log = structlog.get_logger(__name__)
 GROUP = "dispatcher"
+BACK_OFF = 1.0  # seconds
 UNROUTED = ""  # the queue of what no gateway is configured for
 MENDED = (
     Reason.MISSING_VALUE,
@@ -58,6 +59,8 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; the calls that are out come back first."""
+        if self.house.embedded:  # one process has the file: whoever was trying something before us is gone
+            await in_transaction(self.house.db, self._end_leases)
         await self.subscription.start()
         self.joined = True
         try:
@@ -121,17 +124,22 @@ class Worker:
 
     async def _keep_desks(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         """A desk for each gateway that is published, as long as it is."""
-        await in_transaction(self.house.db, self.office.published.current)
         stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():
             self.moved.clear()
-            await self._sync(tasks, stop)
+            again_in = None
+            try:
+                await self._sync(tasks, stop)
+            except Unavailable as error:
+                log.warning(error.message, action="desks_wait")
+                again_in = BACK_OFF
             moving = asyncio.create_task(self.moved.wait())
-            await asyncio.wait({stopping, moving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, moving}, timeout=again_in, return_when=asyncio.FIRST_COMPLETED)
             moving.cancel()
         stopping.cancel()
 
     async def _sync(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        await in_transaction(self.house.db, self.office.published.current)
         number = self.office.published.number
         for name, workspace in list(self.office.published.workspaces.items()):
             documents = workspace.definitions.of("gateway") if workspace.definitions else ()
@@ -156,6 +164,12 @@ class Worker:
             desk = Desk(self.office, workspace, name, gateway)
             self.desks[workspace, name] = desk
             self._running[workspace, name] = tasks.create_task(desk.run(stop))
+
+    async def _end_leases(self, conn: AsyncConnection) -> None:
+        """What was claimed is due: its mode says what becomes of it."""
+        now = await self.house.db.now(conn)
+        claimed = MESSAGE.c.status == Status.CLAIMED.value
+        await conn.execute(update(MESSAGE).where(claimed, MESSAGE.c.due_at > now).values(due_at=now))
 
     async def _reroute(self, conn: AsyncConnection, workspace: str) -> None:
         """What waits for a gateway that is gone goes to whoever passes it on; what waited for a mended file is due."""
