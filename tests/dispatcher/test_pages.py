@@ -11,6 +11,7 @@ from dangol_dispatcher.machines import machine
 from tests.support.mailing import PERSON, Posted, open_post
 
 GOOGLE = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+APPLE = "Mozilla/5.0"  # Mail Privacy Protection
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
@@ -149,10 +150,33 @@ async def test_an_open_is_a_persons_or_a_machines(migrated_url: str) -> None:
     async with open_post(migrated_url) as post:
         await post.send()
         link = await links_in(post, OPEN)
-        for agent in (GOOGLE, PERSON, PERSON):
+        for agent in (APPLE, PERSON, PERSON):
             answer = await post.client.get(link, headers={"user-agent": agent})
             assert answer.headers["content-type"] == "image/gif"
         assert [one.properties.get("machine") for one in post.events("Message Opened")] == [True, None]
+
+
+async def test_a_picture_fetched_for_a_person_is_the_persons_open(migrated_url: str) -> None:
+    """Google's proxy fetches it when the mail is opened, Apple's long before."""
+    async with open_post(migrated_url) as post:
+        await post.send()
+        await post.client.get(await links_in(post, OPEN), headers={"user-agent": GOOGLE})
+        (opened,) = post.events("Message Opened")
+        assert "machine" not in opened.properties
+        assert opened.properties["proxy"] is True
+
+
+async def test_the_page_names_the_brand_and_what_remains(migrated_url: str) -> None:
+    async with open_post(migrated_url) as post:
+        await post.send()
+        link = await post.unsubscribe_link()
+        english = {"accept-language": "en"}
+        asked = (await post.client.get(link, headers=english)).text
+        assert "단골 상점" in asked and "your orders still reaches you" in asked
+        done = (await post.client.post(link, headers=english, data={"scope": "channel"})).text
+        assert "단골 상점" in done and "agreed to by in-app message, KakaoTalk, push message, text message" in done
+        closed = (await post.client.post(link, headers=english, data={"scope": "all"})).text
+        assert "agreed to" not in closed and "your orders still reaches you" in closed
 
 
 async def test_a_picture_is_shown_whatever_the_link(migrated_url: str) -> None:
@@ -189,7 +213,7 @@ async def test_the_page_speaks_the_readers_language(migrated_url: str) -> None:
         ("GET", "", "robot"),
         ("GET", "Mozilla/5.0", "privacy"),
         ("GET", "Mozilla/5.0 (compatible; Googlebot/2.1)", "robot"),
-        ("GET", "YahooMailProxy; https://help.yahoo.com", "proxy"),
+        ("GET", "YahooMailProxy; https://help.yahoo.com", None),
         ("GET", "curl/8.0", "robot"),
         ("GET", "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) AppleWebKit/605 Mobile KAKAOTALK 11.0", None),
     ],

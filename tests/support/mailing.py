@@ -72,7 +72,9 @@ def mail_documents() -> list[Document]:
     """The shop's documents, its advert in HTML."""
     said = {"subject": "hi", "html": HTML, "from": "Shop <shop@example.test>"}
     advert = {"template": "advert", "category": "marketing", "email": said, "sms": {"text": "{{ profile.name }}"}}
-    return [one for one in documents() if one.name != "advert"] + [Document("template", "advert", advert)]
+    return [one for one in documents(sender={"name": "단골 상점"}) if one.name != "advert"] + [
+        Document("template", "advert", advert)
+    ]
 
 
 @asynccontextmanager
@@ -82,7 +84,10 @@ async def open_post(url: str, host: str = "127.0.0.1") -> AsyncIterator[Posted]:
     settings = read_settings({}, db=url, log=log, host=host, secret_key=SECRET, public_url="http://127.0.0.1:8420")
     async with open_shop(url, WoundClock(utc_now()), mail_documents()) as shop:
         office = shop.office
-        routers = [pages.router(shop.db, office.outbox, office.sealer), inbox.router(shop.db, settings, office.sealer)]
+        routers = [
+            pages.router(shop.db, office.outbox, office.sealer, office.published),
+            inbox.router(shop.db, settings, office.sealer),
+        ]
         app = make_app(KeyRing(shop.db, settings, shop.clock), routers)
         transport = httpx2.ASGITransport(app)
         headers = {"user-agent": PERSON}

@@ -1,4 +1,4 @@
-"""Whether an open or a click is a person's: mail services fetch images and follow links before anyone reads."""
+"""Whether an open or a click is a person's: some mail services fetch images and follow links before anyone reads."""
 
 import re
 from collections.abc import Mapping
@@ -15,8 +15,13 @@ _ROBOTS = re.compile(
 _APPLE_PRIVACY = "Mozilla/5.0"  # Mail Privacy Protection says this and no more
 
 
+def through_proxy(headers: Mapping[str, str]) -> bool:
+    """Whether a mail service fetched the picture for a person who opened the mail just now."""
+    return bool(_PROXIES.search(headers.get("user-agent", "")))
+
+
 def machine(method: str, headers: Mapping[str, str], since: timedelta | None = None) -> str | None:
-    """Which machine it was (proxy, privacy, robot, scanner); None: a person. `since`: from hand-off to a click."""
+    """Which machine it was (privacy, robot, scanner); None: a person. `since`: from hand-off to a click."""
     agent = headers.get("user-agent", "").strip()
     if (
         method == "HEAD"
@@ -24,10 +29,10 @@ def machine(method: str, headers: Mapping[str, str], since: timedelta | None = N
         or headers.get("sec-purpose", "").startswith("prefetch")
     ):
         return "scanner"
+    if through_proxy(headers):
+        return None
     if not agent or _ROBOTS.search(agent):
         return "robot"
-    if _PROXIES.search(agent):
-        return "proxy"
     if agent == _APPLE_PRIVACY:
         return "privacy"
     # A browser says when it was a person's click that brought it here.

@@ -59,7 +59,7 @@ async def open_service(house: House) -> AsyncIterator[Dispatcher]:
     router = APIRouter()
     for part in (
         open_router(office, worker.ring),
-        pages.router(house.db, outbox, sealer),
+        pages.router(house.db, outbox, sealer, published),
         inbox.router(house.db, house.settings, sealer),
     ):
         router.include_router(part)

@@ -15,7 +15,7 @@ from dangol.topics import Topic
 from dangol_dispatcher.consent import MARKETING, consent_channel
 from dangol_dispatcher.consents import consents_of, record
 from dangol_dispatcher.model import Recipient
-from dangol_dispatcher.recipients import add_missing, lock_recipients
+from dangol_dispatcher.recipients import add_missing, load_recipients, lock_recipients
 
 SOURCE = "unsubscribe_link"
 MOST_JOINS = 8  # how far we follow a person who became another
@@ -44,6 +44,17 @@ async def opt_out(
     if event.user_id or event.anonymous_id:
         await outbox.put(conn, [Outgoing(Topic.EVENTS, key_of(event), encode(event), event.id)])
     return True
+
+
+async def roads_left(conn: AsyncConnection, profile: str) -> list[str]:
+    """The roads on which this person still agrees to marketing."""
+    for _ in range(MOST_JOINS):
+        known = (await load_recipients(conn, [profile])).get(profile)
+        if known is None or not known.merged_into:
+            break
+        profile = known.merged_into
+    stated = (await consents_of(conn, [profile])).get(profile, {})
+    return sorted(road for (purpose, road), one in stated.items() if purpose == MARKETING and one.granted)
 
 
 async def _person(db: Db, conn: AsyncConnection, workspace: str, profile: str) -> Recipient:

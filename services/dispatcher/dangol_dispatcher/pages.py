@@ -1,7 +1,7 @@
 """The pages behind links in messages: opt out, count an open, follow a click. No cookie, no script, nobody named."""
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
@@ -12,9 +12,10 @@ from dangol.db import Db
 from dangol.errors import Invalid, NotFound
 from dangol.outbox import Outbox
 from dangol_dispatcher.links import CLICK, OPEN, UNSUBSCRIBE, Sealer
-from dangol_dispatcher.machines import machine
-from dangol_dispatcher.opting_out import opt_out
+from dangol_dispatcher.machines import machine, through_proxy
+from dangol_dispatcher.opting_out import opt_out, roads_left
 from dangol_dispatcher.page_words import WORDS, language
+from dangol_dispatcher.published import Published
 from dangol_dispatcher.tracking import delivery_of, tell_click, tell_open
 
 HEADERS = {
@@ -31,15 +32,18 @@ PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 LONGEST_FORM = 1024  # bytes
 
 
-def router(db: Db, outbox: Outbox, sealer: Sealer) -> APIRouter:
+def router(db: Db, outbox: Outbox, sealer: Sealer, published: Published) -> APIRouter:
     """`/u/…` to opt out, `/o/…` and `/c/…` to count, for links this installation sealed."""
     routes = APIRouter(include_in_schema=False)
-    _opting_out(routes, db, outbox, sealer)
+    _opting_out(routes, db, outbox, sealer, published)
     _counting(routes, db, outbox, sealer)
     return routes
 
 
-def _opting_out(routes: APIRouter, db: Db, outbox: Outbox, sealer: Sealer) -> None:
+def _opting_out(routes: APIRouter, db: Db, outbox: Outbox, sealer: Sealer, published: Published) -> None:
+    def brand_of(workspace: str) -> str:
+        return published.of(workspace).templates.brand.name
+
     @routes.get("/u/style.css")
     async def style() -> Response:
         return Response(asset("page.css"), media_type="text/css", headers=HEADERS | {"Cache-Control": "max-age=86400"})
@@ -47,23 +51,25 @@ def _opting_out(routes: APIRouter, db: Db, outbox: Outbox, sealer: Sealer) -> No
     @routes.api_route("/u/{token}", methods=["GET", "HEAD"])
     async def ask(request: Request, token: str) -> Response:
         """Shows what may be done, and does nothing: mail scanners follow links."""
-        return _page(request, lambda: _unsubscribe_fields(sealer, token), "ask")
+        try:
+            workspace, _, _, channel = _unsubscribe_fields(sealer, token)
+        except Invalid:
+            return _page(request, "bad")
+        return _page(request, "ask", channel, brand_of(workspace))
 
     @routes.post("/u/{token}")
     async def refuse(request: Request, token: str) -> Response:
         """One click in a mail program (RFC 8058), or the page's button: in force when answered."""
         everywhere = b"scope=all" in (await _form(request)).split(b"&")
-
-        def fields() -> list[str]:
-            return _unsubscribe_fields(sealer, token)
-
         try:
-            workspace, profile, message, channel = fields()
+            workspace, profile, message, channel = _unsubscribe_fields(sealer, token)
         except Invalid:
-            return _page(request, fields, "done")
+            return _page(request, "bad")
+        closed = ("all",) if everywhere else (channel,)
         async with db.transaction() as conn:
-            await opt_out(db, conn, outbox, workspace, profile, message, ("all",) if everywhere else (channel,))
-        return _page(request, fields, "done_all" if everywhere else "done")
+            await opt_out(db, conn, outbox, workspace, profile, message, closed)
+            left = await roads_left(conn, profile)
+        return _page(request, "done_all" if everywhere else "done", channel, brand_of(workspace), left)
 
 
 def _counting(routes: APIRouter, db: Db, outbox: Outbox, sealer: Sealer) -> None:
@@ -77,7 +83,8 @@ def _counting(routes: APIRouter, db: Db, outbox: Outbox, sealer: Sealer) -> None
         async with db.transaction() as conn:
             found = await delivery_of(conn, workspace, delivery, await db.now(conn))
             if found:
-                await tell_open(db, conn, outbox, found, machine(request.method, request.headers))
+                by = machine(request.method, request.headers)
+                await tell_open(db, conn, outbox, found, by, proxy=by is None and through_proxy(request.headers))
         return _pixel()
 
     @routes.api_route("/c/{token}", methods=["GET", "HEAD"])
@@ -92,7 +99,7 @@ def _counting(routes: APIRouter, db: Db, outbox: Outbox, sealer: Sealer) -> None
                 by = machine(request.method, request.headers, found.since)
                 await tell_click(db, conn, outbox, found, by, int(number))
         except (Invalid, ValueError):
-            return _page(request, _nothing, "ask")
+            return _page(request, "bad")
         return RedirectResponse(found.links[int(number)], 302, HEADERS)
 
 
@@ -108,17 +115,12 @@ def _unsubscribe_fields(sealer: Sealer, token: str) -> list[str]:
     return fields
 
 
-def _nothing() -> list[str]:
-    raise Invalid("bad_link", "this link is not one of ours, or not whole")
+def _page(request: Request, state: str, channel: str = "", brand: str = "", left: Sequence[str] = ()) -> HTMLResponse:
+    """The page in the browser's language: a question, an answer, or always the same 400 for a link not ours.
 
-
-def _page(request: Request, fields: Callable[[], list[str]], state: str) -> HTMLResponse:
-    """The page in the browser's language: a question, an answer, or always the same 400 for a link not ours."""
+    `left`: the roads that stay open to adverts.
+    """
     words = WORDS[language(request.headers.get("accept-language", ""))]
-    try:
-        channel = fields()[3]
-    except Invalid:
-        state, channel = "bad", ""
     road = words["roads"].get(channel, words["roads"]["other"])
     said = {key: text.format(road=road) for key, text in words[state].items()}
     form = (
@@ -126,12 +128,16 @@ def _page(request: Request, fields: Callable[[], list[str]], state: str) -> HTML
         if state == "ask"
         else ""
     )
-    undone = f'<p class="quiet">{escape(words["undo"])}</p>' if state.startswith("done") else ""
+    roads = ", ".join(dict.fromkeys(words["roads"].get(name, words["roads"]["other"]) for name in left))
+    remains = [words["left"].format(roads=roads)] if left else []
+    remains += [words["undo"]] if state != "bad" else []
+    quiet = "".join(f'<p class="quiet">{escape(one)}</p>' for one in remains)
     html = _PAGE.format(
         lang=escape(words["lang"]),
         title=escape(said["title"]),
         text=escape(said["text"]),
-        rest=form + undone,
+        brand=f'<p class="brand">{escape(brand)}</p>' if brand else "",
+        rest=form + quiet,
         mark=_MARKS[state],
     )
     return HTMLResponse(html, 400 if state == "bad" else 200, HEADERS)
@@ -167,6 +173,7 @@ _PAGE = """<!doctype html>
 </head>
 <body>
 <main class="{mark}">
+{brand}
 <h1>{title}</h1>
 <p>{text}</p>
 {rest}

@@ -51,9 +51,11 @@ async def delivery_of(conn: AsyncConnection, workspace: str, delivery: str, now:
     )
 
 
-async def tell_open(db: Db, conn: AsyncConnection, outbox: Outbox, opened: Followed, machine: str | None) -> None:
-    """`Message Opened`, once by a person and once by a machine."""
-    await _tell(db, conn, outbox, opened, Fate.OPENED, machine, "")
+async def tell_open(
+    db: Db, conn: AsyncConnection, outbox: Outbox, opened: Followed, machine: str | None, *, proxy: bool = False
+) -> None:
+    """`Message Opened`, once by a person and once by a machine. `proxy`: fetched for the person by a service."""
+    await _tell(db, conn, outbox, opened, Fate.OPENED, machine, "", proxy=proxy)
 
 
 async def tell_click(
@@ -66,7 +68,15 @@ async def tell_click(
 
 
 async def _tell(
-    db: Db, conn: AsyncConnection, outbox: Outbox, followed: Followed, fate: Fate, machine: str | None, url: str
+    db: Db,
+    conn: AsyncConnection,
+    outbox: Outbox,
+    followed: Followed,
+    fate: Fate,
+    machine: str | None,
+    url: str,
+    *,
+    proxy: bool = False,
 ) -> None:
     message, now = followed.message, await db.now(conn)
     about = f"{'machine' if machine else ''}\x1f{url}" if machine or url else ""
@@ -88,6 +98,7 @@ async def _tell(
         "gateway": followed.gateway,
         "url": url,
         "machine": machine is not None,
+        "proxy": proxy,
         "agent": machine,
     }
     await outbox.put(conn, [fate_event(message, person, fate, now, properties, about)])
