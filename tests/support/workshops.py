@@ -20,7 +20,8 @@ from dangol.topics import Topic
 from dangol_journey import machine
 from dangol_journey.batch import Settled, Workshop, settle_events, settle_wakes
 from dangol_journey.deciding import Rules
-from dangol_journey.model import Advanced, Definitions, Input, Person
+from dangol_journey.journey import Definitions
+from dangol_journey.model import Advanced, Input, Person
 from dangol_journey.published import Published
 from dangol_journey.store import read_people
 from tests.support.journeys import definitions
