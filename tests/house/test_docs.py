@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,25 @@ async def test_every_route_is_told_and_no_other(routes: set[str]) -> None:
     own = {one for one in routes if not one.startswith(("OPTIONS", "HEAD")) and not one.endswith("/")}
     below = {one for one in own if one.startswith(("GET /inbox/", "GET /u/style.css"))}
     assert told == own - below
+
+
+HOP = re.compile(r"`(\w+)/(\w+)\.py: ([\w.]+)`")
+
+
+def test_every_function_on_the_way_of_an_event_is_there() -> None:
+    hops = HOP.findall((ROOT / "docs" / "architecture.md").read_text())
+    assert len(hops) > 25
+    assert [hop for hop in hops if not _is_there(*hop)] == []
+
+
+def _is_there(room: str, module: str, name: str) -> bool:
+    found: object = import_module(f"dangol.{module}" if room == "shared" else f"dangol_{room}.{module}")
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return callable(found)
+
+
+def test_every_module_of_shared_has_its_place_on_the_map() -> None:
+    paper = (ROOT / "docs" / "architecture.md").read_text()
+    modules = [path.stem for path in (ROOT / "shared" / "dangol").glob("[a-z]*.py")]
+    assert sorted(one for one in modules if f"`{one}`" not in paper) == []
