@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -85,6 +86,18 @@ class TestTraits:
         life = Life(definitions(CART))
         life.give(replace(event("Order Completed", datetime(1, 1, 2, tzinfo=UTC), cart_id="c1"), received_at=NOON))
         assert len(life.person.remembered) == 1
+
+    def test_what_is_kept_of_one_person_is_bounded(self) -> None:
+        """faults H133: a person is loaded with each of its events, and everybody else waits for that."""
+        life = Life(definitions(CART))
+        for at in range(150):
+            long = identify(NOON + at * MINUTE, **{f"long {at}": "x" * 30_000, f"short {at}": at})
+            preferences = {"categoryPreferences": {f"{at}-{one}": True for one in range(10)}}
+            given = event("Consent Given", purpose=f"p{at}", channels=["email"] * 500, wording="w" * 20_000)
+            life.give(long, replace(given, id=f"c{at}", context={"consent": preferences}))
+            life.happens("Order Completed", cart_id=f"{at}" + "x" * 30_000)
+        assert len(msgspec.json.encode(life.person)) < 512 * 1024
+        assert len([name for name in life.person.traits if name.startswith("short")]) == 150
 
 
 class TestAddresses:

@@ -11,6 +11,8 @@ from dangol_journey.model import Person
 YES = frozenset({"true", "yes", "y", "1"})
 NO = frozenset({"false", "no", "n", "0"})
 CONTEXT = "context.consent"
+# A person's statements are loaded with every event of theirs: what one event may say of itself is bounded.
+MAX_STATEMENTS, MAX_CHANNELS, MAX_NAME, MAX_WORDING = 100, 20, 100, 2_000
 
 
 def statements_in(
@@ -33,6 +35,8 @@ def keep(held: list[ConsentStatement], new: ConsentStatement) -> list[ConsentSta
     for channel in new.channels:
         one = _of_channel(new, channel)
         rival = next((old for old in held if (old.purpose, old.channels) == (one.purpose, one.channels)), None)
+        if rival is None and len(held) >= MAX_STATEMENTS:
+            continue
         if rival is None or (one.at, not one.granted) >= (rival.at, not rival.granted):
             held = [old for old in held if old is not rival] + [one]
     return held
@@ -43,15 +47,15 @@ def _said(event: Event, name: str) -> Iterable[ConsentStatement]:
         return
     says = event.properties
     given = says.get("channels") or ("all",)
-    channels = tuple(str(channel) for channel in given) if isinstance(given, list | tuple) else (str(given),)
+    channels = given[:MAX_CHANNELS] if isinstance(given, list | tuple) else (given,)
     night = says.get("night")
     yield ConsentStatement(
-        purpose=str(says.get("purpose") or "marketing"),
-        channels=channels,
+        purpose=str(says.get("purpose") or "marketing")[:MAX_NAME],
+        channels=tuple(str(channel)[:MAX_NAME] for channel in channels),
         granted=name == ConsentEvent.GIVEN,
         night=night if isinstance(night, bool) else None,
-        wording=str(says.get("wording") or ""),
-        source=str(says.get("source") or name),
+        wording=str(says.get("wording") or "")[:MAX_WORDING],
+        source=str(says.get("source") or name)[:MAX_NAME],
         at=event.at,
         event_id=event.id,
         origin=event.origin,
@@ -74,7 +78,8 @@ def _statement(
 
 def _news(person: Person, who: str, granted: bool) -> bool:
     """Whether this is not what `who` last said; a stale trait must not take back a withdrawal made elsewhere."""
-    if person.stated.get(who) is granted:
+    known = person.stated.get(who)
+    if known is granted or (known is None and len(person.stated) >= MAX_STATEMENTS):
         return False
     person.stated[who] = granted
     return True
@@ -87,7 +92,7 @@ def _preferences(consent: object) -> Iterable[tuple[str, bool]]:
         return
     for category, value in sorted(preferences.items()):
         if isinstance(value, bool):
-            yield str(category).lower(), value
+            yield str(category).lower()[:MAX_NAME], value
 
 
 def _answer(value: object) -> bool | None:

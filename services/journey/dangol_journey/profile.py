@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from dangol.events import Event, Kind, person_key
 from dangol.messages import ConsentStatement
 from dangol_journey.addresses import TOKEN_TRAITS, addresses_in, believed, place
@@ -15,7 +17,10 @@ from dangol_journey.people import clean_id
 from dangol_journey.traits import MISSING, compute, property_at
 from dangol_journey.turn import Turn, facts_of, tell_facts
 
+# A person is loaded with every event of theirs, and others wait meanwhile: what is kept of one is bounded.
 MAX_TRAITS = 500
+MAX_TRAITS_BYTES, SMALL = 64 * 1024, 256  # of JSON: of all traits where one is not small
+MAX_REMEMBERED_BYTES = 1024  # of JSON, of one value
 MAX_ANONYMOUS_IDS = 50
 MAX_REMEMBERED = 200
 REMEMBERED_FOR = timedelta(hours=72)
@@ -59,6 +64,8 @@ def _learn_traits(person: Person, event: Event, stated: Mapping[str, Any], trust
         if not trusted and name in ADDRESS_TRAITS:
             continue
         known = person.trait_times.get(name)
+        if not _fits(person, name, value):
+            continue
         if (known is None and len(person.traits) < MAX_TRAITS) or (known is not None and known <= event.at):
             person.traits[name] = value
             person.trait_times[name] = event.at
@@ -68,6 +75,14 @@ def _learn_traits(person: Person, event: Event, stated: Mapping[str, Any], trust
     locale = person.traits.get("locale") or event.context.get("locale")
     if isinstance(locale, str) and 0 < len(locale) <= 35:
         person.locale = locale
+
+
+def _fits(person: Person, name: str, value: Any) -> bool:
+    size = len(msgspec.json.encode(value)) + len(name)
+    if size <= SMALL:
+        return True
+    others = {held: value for held, value in person.traits.items() if held != name}
+    return size + len(msgspec.json.encode(others)) <= MAX_TRAITS_BYTES
 
 
 def _learn_consents(turn: Turn, event: Event, stated: Mapping[str, Any]) -> list[ConsentStatement]:
@@ -85,7 +100,7 @@ def _remember(definitions: Definitions, person: Person, event: Event, name: str)
     properties: dict[str, Any] = {}
     for path in sorted(paths):
         value = property_at(event.properties, path.removeprefix("event."))
-        if value is not MISSING:
+        if value is not MISSING and len(msgspec.json.encode(value)) <= MAX_REMEMBERED_BYTES:
             _put(properties, path.removeprefix("event.").split("."), value)
     one = Remembered(event=name, at=event.at, id=event.id, properties=properties)
     kept = sorted([*person.remembered, one], key=lambda item: (item.at, item.id))
