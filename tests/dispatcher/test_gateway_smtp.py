@@ -177,3 +177,24 @@ def test_a_full_mailbox_is_not_a_dead_one() -> None:
     assert not is_dead_mailbox(552, "5.2.2 mailbox full", recipient=True)
     assert is_dead_mailbox(550, "5.2.1 disabled", recipient=True)
     assert not is_dead_mailbox(550, "no such user", recipient=False)
+
+
+async def test_credentials_that_cannot_be_looked_at_now_are_for_later() -> None:
+    """faults D72: 454 is the server's trouble: nothing is failed for it."""
+    async with scripted_server(EHLO="250-here\r\n250 AUTH PLAIN", AUTH="454 4.7.0 try again") as server:
+        mail = SmtpGateway("mail", MailServer.of(server.url.replace("smtp://", "smtp://me@"), "right"), HERE)
+        (outcome,) = await mail.send_many([a_claim(a_mail())])
+        await mail.close()
+    assert isinstance(outcome, Later)
+
+
+async def test_421_on_a_kept_connection_is_answered_by_a_new_one() -> None:
+    """faults D73: the server had timed the kept one out."""
+    async with scripted_server() as server:
+        mail = gateway(server.url)
+        await mail.send_many([a_claim(a_mail())])
+        server.once["MAIL"] = "421 4.4.2 timeout"
+        (outcome,) = await mail.send_many([a_claim(a_mail(), "m2")])
+        await mail.close()
+        assert isinstance(outcome, Accepted)
+        assert server.connections == 2

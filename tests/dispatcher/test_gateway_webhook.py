@@ -145,3 +145,12 @@ async def test_other_channels_go_as_their_parts() -> None:
         told, posted = (json.loads(body) for body in receiver.bodies)
     assert (told["type"], told["to"], told["parts"]) == ("message.sms", "+821012345678", {"text": "안녕"})
     assert posted == {"text": "안녕", "channel": "#vip"}
+
+
+async def test_a_provider_that_is_gone_is_no_persons_fault() -> None:
+    """A 410 switches off a webhook; of a provider of texts it pauses the gateway, and suppresses no phone number."""
+    async with peer(reply("410 Gone")) as receiver:
+        texts = gateway(receiver.url, channel="sms")
+        (outcome,) = await texts.send_many([a_claim(Content("sms", "+821012345678", {"text": "안녕"}))])
+        await texts.close()
+    assert outcome == Rejected("410", credentials=True)

@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import uvicorn
 from playwright.async_api import Page, async_playwright, expect
+from sqlalchemy import select
 
 from dangol_dispatcher.gateway_inbox import InboxGateway
 from dangol_dispatcher.model import Accepted, Content
+from dangol_dispatcher.rows import KEPT
 from tests.support.browser import FLAGS
 from tests.support.claims import a_claim, a_mail
 from tests.support.databases import sqlite_copy
@@ -207,3 +210,23 @@ async def keep_all(post: Posted, everything: str, some: tuple[str, ...]) -> None
         Content("email", f"{some[0]}{mark}", parts, mail.raw),
         *(Content(channel, f"{some[0]}{mark}", said) for channel in channels),
     )
+
+
+async def test_the_inbox_keeps_the_newest_and_not_for_ever(migrated_url: str) -> None:
+    async with open_post(migrated_url) as post:
+        shop = post.shop
+        small = InboxGateway("mail", "email", shop.db, shop.clock, most=3)
+
+        async def keep(*names: str) -> None:
+            await small.send_many([a_claim(a_mail(), name) for name in names])
+
+        async def kept() -> list[str]:
+            async with shop.db.transaction() as conn:
+                return list((await conn.execute(select(KEPT.c.message).order_by(KEPT.c.id))).scalars())
+
+        await keep("m1", "m2")
+        await keep("m3", "m4", "m5")
+        assert await kept() == ["m3", "m4", "m5"]
+        shop.clock.move(timedelta(days=366))
+        await keep("m6")
+        assert await kept() == ["m6"]

@@ -1,14 +1,14 @@
 """What providers tell of a message: once, in any order, and never to lower a status."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from dangol.codec import decode_event
 from dangol.db import in_transaction
 from dangol.errors import Invalid
 from dangol.events import Fate
-from dangol.topics import Topic
+from dangol_dispatcher.model import Ambiguous
 from dangol_dispatcher.receipts import Receipt, read_receipts, take
 from tests.support.databases import sqlite_copy
 from tests.support.dispatching import (
@@ -18,6 +18,7 @@ from tests.support.dispatching import (
     WoundClock,
     a_message,
     documents,
+    fates,
     open_shop,
     some_facts,
 )
@@ -31,10 +32,6 @@ def url(migrated_sqlite: Path, tmp_path: Path) -> str:
 async def tell(shop: Shop, kind: str, event_id: str = "1", message: str = "m1", workspace: str = WORKSPACE) -> None:
     receipt = read_receipts(f'[{{"message":"{message}","kind":"{kind}","event_id":"{event_id}"}}]'.encode())
     await in_transaction(shop.db, lambda conn: take(shop.db, conn, shop.office.outbox, workspace, receipt))
-
-
-def fates(shop: Shop) -> list[str]:
-    return [decode_event(one.value).name for one in shop.log.said if one.topic is Topic.EVENTS]
 
 
 async def test_a_receipt_before_our_record_is_kept_and_applied_once(url: str) -> None:
@@ -77,3 +74,18 @@ def test_what_is_no_receipt_is_refused() -> None:
         with pytest.raises(Invalid):
             read_receipts(body)
     assert read_receipts(b'[{"message":"m","kind":"delivered"}]') == [Receipt(message="m", kind="delivered")]
+
+
+async def test_a_receipt_says_what_a_lost_answer_did_not(url: str) -> None:
+    """faults D55: it was delivered, so it is not repeated blindly."""
+    mail = ToldGateway(answers=lambda _one: Ambiguous("timeout"))
+    async with open_shop(url, WoundClock(), documents()) as shop:
+        await shop.hear(some_facts(), a_message(template="notice"))
+        await shop.work(mail)
+        assert (await shop.status("m1"))[0] == "retrying"
+        await tell(shop, "delivered")
+        assert (await shop.status("m1"))[0] == "delivered"
+        shop.clock.move(timedelta(minutes=10))
+        await shop.work(mail)
+        assert len(mail.handed) == 1
+        assert fates(shop) == [Fate.SENT, Fate.DELIVERED]

@@ -22,7 +22,7 @@ from dangol.topics import Topic
 from dangol_dispatcher import inbox, pages
 from dangol_dispatcher.desk import Desk
 from dangol_dispatcher.gateway_inbox import InboxGateway
-from dangol_dispatcher.inbox_letters import KEPT
+from dangol_dispatcher.rows import KEPT
 from tests.support.dispatching import WORKSPACE, Shop, WoundClock, a_message, documents, open_shop, some_facts
 
 PERSON = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/19.0 Safari/605.1.15"

@@ -21,6 +21,7 @@ from dangol_dispatcher.targets import Refused, Targets
 
 # RFC 5321 4.5.3.2: a shorter wait for the final reply makes duplicates.
 FINAL_REPLY = 600.0
+CLOSING = 421  # the server ends the connection; of a kept one it says nothing about the mail
 COMMANDS = 60.0  # to connect and greet, and for MAIL, RCPT and DATA together
 _DOT = re.compile(rb"(?m)^\.")
 
@@ -99,9 +100,13 @@ class SmtpGateway:
                 client = client or await self._connect()
                 refused = await self._offer(client, one)
         except SMTPAuthenticationError as error:
-            return self._dropped(client, Rejected(f"{error.code} {error.message}"[:500], credentials=error.code >= 500))
+            said = f"{error.code} {error.message}"[:500]
+            return self._dropped(client, Rejected(said, credentials=True) if error.code >= 500 else Later(said))
         except SMTPResponseException as error:
-            return self._dropped(client, outcome_of(error.code, error.message))
+            outcome = outcome_of(error.code, error.message)
+            if error.code == CLOSING and isinstance(outcome, Later):
+                outcome = _Stale(outcome.said, throttled=outcome.throttled)
+            return self._dropped(client, outcome)
         except Refused as error:
             return Rejected(f"not called: {error}")
         except (SMTPException, OSError, TimeoutError) as error:

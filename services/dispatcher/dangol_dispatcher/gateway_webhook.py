@@ -15,6 +15,7 @@ from dangol_dispatcher.targets import Refused
 
 LONGEST_WAIT = timedelta(hours=24)  # that a Retry-After may ask for
 NEVER_TAKEN = frozenset({400, 409, 413, 414, 415, 422})  # the same bytes would be refused again
+GONE = 410
 NOT_YET = frozenset({404, 405, 408, 421, 425, 503})  # surely not taken, and perhaps later
 
 
@@ -60,7 +61,12 @@ class WebhookGateway:
             return Later(f"not connected: {error}")
         except Unanswered as error:
             return Ambiguous(f"unanswered: {error}")
-        return outcome_of(answer, datetime.now(UTC))
+        outcome = outcome_of(answer, datetime.now(UTC))
+        if answer.status == GONE and self.channel != "webhook":
+            return Rejected(
+                outcome.said, credentials=True
+            )  # the provider is gone, not the person: an operator must look
+        return outcome
 
 
 def signer(secret: str) -> Webhook:
@@ -105,7 +111,7 @@ def outcome_of(answer: Answer, now: datetime) -> Outcome:
     match answer.status:
         case status if 200 <= status < 300:
             return Accepted(answer.headers.get("x-message-id", "")[:200], said)
-        case 410:
+        case status if status == GONE:
             return Rejected(said, suppress=True)
         case 401 | 403 | 407:
             return Rejected(said, credentials=True)

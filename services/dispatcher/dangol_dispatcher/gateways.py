@@ -69,7 +69,7 @@ class Unopened:
 
     async def send_many(self, claimed: Sequence[Claimed]) -> Sequence[Outcome]:
         """Later, all of them: nothing left this machine."""
-        return [Later(self.why, timedelta(minutes=1)) for _ in claimed]
+        return [Later(self.why, timedelta(minutes=1), throttled=True) for _ in claimed]
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -7,14 +7,12 @@ from email.policy import default
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.messages import Message
-from dangol_dispatcher.edge_tables import InboxMessage
-from dangol_dispatcher.rows import MESSAGE
+from dangol_dispatcher.rows import KEPT, MESSAGE
 
-KEPT: Table = InboxMessage.metadata.tables["inbox_message"]
 PAGE = 50
 PREVIEW = 120  # characters
 

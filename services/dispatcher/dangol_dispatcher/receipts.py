@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol.decisions import Reason, Verdict
 from dangol.errors import Invalid
 from dangol.events import Fate
 from dangol.messages import Message
@@ -18,7 +19,7 @@ from dangol_dispatcher.model import Status
 from dangol_dispatcher.recipients import load_recipients
 from dangol_dispatcher.rows import DELIVERY, MESSAGE, RECEIPT, put_new
 from dangol_dispatcher.suppressions import place_of, suppress
-from dangol_dispatcher.telling import fate_event, whom
+from dangol_dispatcher.telling import Told, decisions, fate_event, whom
 
 KEPT = timedelta(hours=24)  # a receipt that came before our record, or is of a message that is not ours
 Kind = Literal["delivered", "bounced", "complained"]
@@ -58,6 +59,7 @@ async def match(
     db: Db, conn: AsyncConnection, outbox: Outbox, workspace: str, messages: Collection[str], now: datetime
 ) -> None:
     """Apply the receipts that waited for these messages to be recorded."""
+    await _confirm(conn, outbox, workspace, messages, now)
     waiting = (RECEIPT.c.workspace == workspace, RECEIPT.c.matched.is_(False), RECEIPT.c.message.in_(sorted(messages)))
     recorded = MESSAGE.c.status.in_([status.value for status in RECORDED])
     rows = await conn.execute(
@@ -72,6 +74,35 @@ async def match(
         person = whom(message, (await load_recipients(conn, [row.profile])).get(row.profile))
         await outbox.put(conn, [fate_event(message, person, FATE[row.kind], now, {}, about=row.id)])
         await conn.execute(update(RECEIPT).where(RECEIPT.c.id == row.id).values(matched=True))
+
+
+async def _confirm(
+    conn: AsyncConnection, outbox: Outbox, workspace: str, messages: Collection[str], now: datetime
+) -> None:
+    """retrying → sent: what nobody knew was taken, for the provider tells of it."""
+    told = select(RECEIPT.c.message).where(
+        RECEIPT.c.workspace == workspace, RECEIPT.c.matched.is_(False), RECEIPT.c.message.in_(sorted(messages))
+    )
+    doubted = (MESSAGE.c.status == Status.RETRYING.value, MESSAGE.c.delivery.is_not(None))
+    sent = (
+        update(MESSAGE)
+        .where(MESSAGE.c.workspace == workspace, MESSAGE.c.id.in_(told), *doubted)
+        .values(
+            status=Status.SENT.value,
+            reason=Reason.ACCEPTED.value,
+            delivery=None,
+            decided=MESSAGE.c.decided + 1,
+            updated_at=now,
+        )
+        .returning(MESSAGE)
+    )
+    for row in (await conn.execute(sent)).mappings().all():
+        message = msgspec.json.decode(row["payload"], type=Message)
+        person = whom(message, (await load_recipients(conn, [row["profile"]])).get(row["profile"]))
+        by = {"channel": row["channel"], "gateway": row["gateway"]}
+        known = Told(Verdict.SENT, Reason.ACCEPTED, row["channel"], row["gateway"], {"said": "told by a receipt"})
+        decided = decisions(message, person, row["profile"], [known], row["decided"] - 1, now)
+        await outbox.put(conn, [fate_event(message, person, Fate.SENT, now, by), *decided])
 
 
 async def _apply(db: Db, conn: AsyncConnection, workspace: str, message: str, kind: str, now: datetime) -> None:

@@ -23,6 +23,7 @@ RECEIPT: Table = _named["receipt"]
 COUPON: Table = _named["coupon_code"]
 SWITCH: Table = _named["switch"]
 GATEWAY: Table = _named["gateway_state"]
+KEPT: Table = _named["inbox_message"]
 
 Row = dict[str, Any]
 

@@ -6,7 +6,7 @@ from dangol_dispatcher.model import Later, Outcome, Rejected
 
 # RFC 3463: no such mailbox or domain, moved, disabled. A policy (5.7.x) is no reason to give an address up.
 DEAD_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-AUTH_REFUSED = frozenset({454, 530, 534, 535, 538})
+AUTH_REFUSED = frozenset({530, 534, 535, 538})
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _UNKNOWN_USER = re.compile(
     r"(user|mailbox|recipient|address|account)\b.*\b(unknown|unavailable|not found|not exist|no such|invalid|disabled)"
