@@ -91,7 +91,8 @@ class TestTraits:
         """faults H133: a person is loaded with each of its events, and everybody else waits for that."""
         life = Life(definitions(CART))
         for at in range(150):
-            long = identify(NOON + at * MINUTE, **{f"long {at}": "x" * 30_000, f"short {at}": at})
+            stated: dict[str, Any] = {f"long {at}": "x" * 30_000, f"short {at}": at}
+            long = replace(identify(NOON + at * MINUTE), traits=stated)
             preferences = {"categoryPreferences": {f"{at}-{one}": True for one in range(10)}}
             given = event("Consent Given", purpose=f"p{at}", channels=["email"] * 500, wording="w" * 20_000)
             life.give(long, replace(given, id=f"c{at}", context={"consent": preferences}))
