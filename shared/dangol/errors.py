@@ -32,6 +32,10 @@ class Invalid(DangolError):
         super().__init__(message)
         self.code, self.message, self.where, self.hint = code, message, where, hint
 
+    def body(self) -> dict[str, str]:
+        """It as everybody outside is told of it."""
+        return error_body(self.code, self.message, self.where, self.hint)
+
 
 class Unauthorized(Invalid):
     """A missing or unknown key."""
@@ -69,3 +73,9 @@ class Unavailable(DangolError):
 
 class Lost(Unavailable):
     """What this worker held is held by another now: its work must be dropped, not repeated."""
+
+
+def error_body(code: str, message: str, where: str = "", hint: str = "") -> dict[str, str]:
+    """The one shape of an error: `{"code", "message", "where"?, "hint"?}`."""
+    told = {"code": code, "message": message, "where": where, "hint": hint}
+    return {name: value for name, value in told.items() if value}

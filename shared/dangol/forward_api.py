@@ -25,7 +25,9 @@ class Move(BaseModel):
 
 def clock_router(forward: Forward, settings: Settings) -> APIRouter:
     """`/api/clock`, for a secret key, or for this machine's own inbox page."""
-    router = APIRouter(prefix="/api/clock", tags=["clock"], dependencies=[Depends(local_or_secret(settings, "clock:write"))])
+    router = APIRouter(
+        prefix="/api/clock", tags=["clock"], dependencies=[Depends(local_or_secret(settings, "clock:write"))]
+    )
 
     @router.get("")
     async def stands() -> dict[str, object]:

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from dangol.errors import Invalid, Unavailable
+from dangol.errors import Invalid, Unavailable, error_body
 from dangol.keys import KeyRing
 
 
@@ -31,16 +31,9 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _plain)
 
 
-def error_body(code: str, message: str, where: str = "", hint: str = "") -> dict[str, str]:
-    """The body of every error."""
-    told = {"code": code, "message": message, "where": where, "hint": hint}
-    return {name: value for name, value in told.items() if value}
-
-
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Invalid)
-    body = error_body(error.code, error.message, error.where, error.hint)
-    return JSONResponse(body, error.status, _retry_after(error))
+    return JSONResponse(error.body(), error.status, _retry_after(error))
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:

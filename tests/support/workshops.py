@@ -23,7 +23,7 @@ from dangol_journey.deciding import Rules
 from dangol_journey.journey import Definitions
 from dangol_journey.model import Advanced, Input, Person
 from dangol_journey.published import Published
-from dangol_journey.store import read_people
+from dangol_journey.store import lock_people
 from tests.support.journeys import definitions
 from tests.support.walks import CART, WELCOME
 
@@ -106,7 +106,7 @@ async def person_of(db: Db, user: str, workspace: str = "default") -> Person:
     profile = await profile_of(db, user, workspace)
     assert profile, f"nobody is {user}"
     async with db.transaction() as conn:
-        return (await read_people(conn, [profile]))[profile].person
+        return (await lock_people(conn, [profile]))[profile].person
 
 
 async def said(db: Db, topic: Topic) -> list[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dangol.errors import DangolError, Invalid, Unavailable
+from dangol.errors import DangolError, Invalid, Unavailable, error_body
 from dangol_ingest.model import Believed, Reject
 
 MAX_AGE = "86400"  # seconds a browser may remember a preflight: Authorization makes it ask for every path
@@ -39,7 +39,7 @@ def told(believed: Believed, single: bool) -> Answer:
     """
     if not believed.rejects and len(believed.events) == 1:
         return Answer(200, ALL_WELL)
-    rejects = [_reject(reject) for reject in believed.rejects]
+    rejects = [reject_body(one, index=one.index, id=one.id) for one in believed.rejects]
     if believed.rejects and not believed.events and (single or any(one.unreadable for one in believed.rejects)):
         first = believed.rejects[0]
         where = {} if single else {"item": first.index}
@@ -52,13 +52,18 @@ def refusal(error: DangolError) -> Answer:
     """An error as `{"code", "message", "where"?, "hint"?}`, with `Retry-After` where asking again helps."""
     if isinstance(error, Unavailable):
         code = "too_many_events" if isinstance(error, TooMany) else "unavailable"
-        body = _json({"success": False, "code": code, "message": error.message})
+        body = _json({"success": False, **error_body(code, error.message)})
         return Answer(error.status, body, {"Retry-After": _seconds(error.retry_after)})
     assert isinstance(error, Invalid)
-    said = {"code": error.code, "message": error.message, "where": error.where, "hint": error.hint}
-    body = _json({"success": False} | {name: value for name, value in said.items() if value})
+    body = _json({"success": False, **error.body()})
     closing = {"Connection": "close"} if error.status in (408, 413) else {}  # the rest of the body is not read
     return Answer(error.status, body, closing)
+
+
+def reject_body(reject: Reject, **place: Any) -> dict[str, Any]:
+    """An item we do not believe, as its client is told of it; `place` says which one it is."""
+    known = {name: value for name, value in place.items() if value not in (None, "")}
+    return known | error_body(reject.code, reject.message, reject.where, reject.hint)
 
 
 def cross_origin(headers: Mapping[str, str]) -> dict[str, str]:
@@ -78,18 +83,6 @@ def preflight(headers: Mapping[str, str], methods: str) -> Answer:
         "Access-Control-Max-Age": MAX_AGE,
     }
     return Answer(200, b"{}", allowed)
-
-
-def _reject(reject: Reject) -> dict[str, Any]:
-    said = {
-        "index": reject.index,
-        "id": reject.id,
-        "code": reject.code,
-        "message": reject.message,
-        "where": reject.where,
-        "hint": reject.hint,
-    }
-    return {name: value for name, value in said.items() if value not in (None, "")}
 
 
 def _seconds(span: timedelta) -> str:

@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from dangol.auth import secret
 from dangol.errors import Invalid, Unavailable
 from dangol.keys import Key
+from dangol_ingest.answers import reject_body
 from dangol_ingest.believe import believe
 from dangol_ingest.body import GZIP
 from dangol_ingest.intake import SCOPE, Intake, count
@@ -85,7 +86,8 @@ class Import:
         self.totals.accepted += len(kept.events)
         self.totals.rejected += len(kept.rejects)
         for reject in kept.rejects:
-            self.rejects.write(msgspec.json.encode(_told(reject)) + b"\n")
+            body = reject_body(reject, line=reject.index, row=reject.item)
+            self.rejects.write(msgspec.json.encode(body) + b"\n")
 
     async def _wait_its_turn(self, rows: int) -> None:
         workspace = self.arrival.workspace
@@ -207,18 +209,6 @@ def _pages(rejects: Readable) -> Iterator[list[Any]]:
             page = []
     if page:
         yield page
-
-
-def _told(reject: Reject) -> dict[str, Any]:
-    said = {
-        "line": reject.index,
-        "code": reject.code,
-        "message": reject.message,
-        "where": reject.where,
-        "hint": reject.hint,
-        "row": reject.item,
-    }
-    return {name: value for name, value in said.items() if value not in (None, "")}
 
 
 def _is_csv(media: str) -> bool:

@@ -11,7 +11,6 @@ from dangol.decisions import Decision, Entry, Reason, Verdict
 from dangol_insights import english, korean
 from dangol_insights.model import Line
 
-LANGUAGES: Mapping[str, ModuleType] = {"en": english, "ko": korean}
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _CLOCK = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d)")
 _SPAN = re.compile(r"(?:\d+[dhms])+")

@@ -53,7 +53,6 @@ _PAIRS = Shape((("profile", TEXT), ("journey", TEXT), ("key", TEXT)))
 # nothing else in this statement: locking and reading joined rows in one returned stale rows when tried
 _LOCK = """SELECT id, state, wake_at, wake_raises FROM profile
     WHERE id IN (SELECT id FROM {r}) ORDER BY id {lock}"""
-_READ = "SELECT id, state, wake_at, wake_raises FROM profile WHERE id IN (SELECT id FROM {r})"
 # OFFSET 0 keeps PostgreSQL on the index, one look a person, whatever its statistics say
 _OPEN = {
     "sqlite": """SELECT e.profile, e.state FROM {r} CROSS JOIN enrolment e ON e.profile = r.id
@@ -93,12 +92,10 @@ class Loaded:
 
 async def lock_people(conn: AsyncConnection, ids: Collection[str]) -> dict[str, Loaded]:
     """Those of these people that there are, by id, locked in the order of their ids; without enrolments."""
-    return await _load(conn, _LOCK, ids)
-
-
-async def read_people(conn: AsyncConnection, ids: Collection[str]) -> dict[str, Loaded]:
-    """As `lock_people`, for looking only."""
-    return await _load(conn, _READ, ids)
+    if not ids:
+        return {}
+    rows = await execute(conn, _LOCK, _IDS, [(id,) for id in sorted(ids)])
+    return {row[0]: Loaded(_people.decode(row[1]), {}, as_moment(row[2]), row[3]) for row in rows}
 
 
 async def load_enrolments(conn: AsyncConnection, people: Mapping[str, Loaded], now: datetime) -> None:
@@ -170,10 +167,3 @@ def _enrolment_rows(saving: Saving) -> Iterable[tuple[Any, ...]]:
 
 def _as_text(value: Person | Enrolment) -> str:
     return msgspec.json.encode(value).decode()
-
-
-async def _load(conn: AsyncConnection, statement: str, ids: Collection[str]) -> dict[str, Loaded]:
-    if not ids:
-        return {}
-    rows = await execute(conn, statement, _IDS, [(id,) for id in sorted(ids)])
-    return {row[0]: Loaded(_people.decode(row[1]), {}, as_moment(row[2]), row[3]) for row in rows}
