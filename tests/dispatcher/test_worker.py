@@ -21,7 +21,8 @@ from dangol.stream import Outgoing
 from dangol.topics import Topic
 from dangol_dispatcher.main import Dispatcher, open_service
 from tests.support.dispatching import WORKSPACE, a_consent, a_message, documents, some_facts
-from tests.support.house import SECRET, app_of, client_of, decisions_of, events_of, open_house
+from tests.support.house import SECRET, app_of, client_of, decisions_of, events_of, open_house, until
+from tests.support.listening import peer
 
 
 @asynccontextmanager
@@ -229,3 +230,29 @@ async def test_a_database_that_is_away_while_desks_are_changed_ends_no_worker(tm
         assert [event.name for event in await events_of(house.stream)] == [Fate.SENT]
         stop.set()
         await task
+
+
+async def test_a_call_that_hangs_keeps_no_other_gateway_from_a_publish(tmp_path: Path) -> None:
+    """faults D65: the gateways are opened anew while the old one still waits for its answer."""
+
+    def with_hook(url: str, text_gate: str) -> list[Document]:
+        hook = {"gateway": "hook", "channel": "sms", "kind": "webhook", "url": url}
+        mail = {"gateway": text_gate, "channel": "email", "kind": "inbox"}
+        gates = [Document("gateway", "hook", hook), Document("gateway", text_gate, mail)]
+        return [*without_gateways(), *gates]
+
+    async with running(tmp_path, without_gateways()) as (house, dispatcher), peer() as hanging:
+        await publish(house.db, WORKSPACE, with_hook(hanging.url, "one"), by="test")
+        await say(house, some_facts(), a_message("m1", at=utc_now(), by=("sms",), template="notice"))
+        await until(lambda: bool(hanging.bodies))
+        await publish(house.db, WORKSPACE, with_hook(hanging.url, "two"), by="test")
+        await say(house, some_facts(version=2), a_message("m2", at=utc_now()))
+        async with client(house, dispatcher) as http:
+            for _ in range(200):
+                if (await http.get("/api/messages/m2")).json().get("status") == "sent":
+                    break
+                await asyncio.sleep(0.02)
+            else:
+                raise AssertionError("m2 waited for the call of m1")
+            assert (await http.get("/api/messages/m1")).json()["status"] == "claimed"
+            assert not await dispatcher.idle(house.clock())  # a call is still out

@@ -51,6 +51,7 @@ class Worker:
         self.desks: dict[tuple[str, str], Desk] = {}
         self.moved = asyncio.Event()  # what is published has moved
         self.joined = False
+        self._retiring: set[asyncio.Task[None]] = set()  # desks that were replaced, until their calls are back
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._gateways: dict[str, dict[str, Gateway]] = {}
         self._documents: dict[str, tuple[Document, ...]] = {}
@@ -108,6 +109,7 @@ class Worker:
         if (
             not self.joined
             or self._synced != self.office.published.number
+            or self._retiring
             or not all(desk.at_rest for desk in self.desks.values())
         ):
             return False
@@ -144,20 +146,22 @@ class Worker:
         for name, workspace in list(self.office.published.workspaces.items()):
             documents = workspace.definitions.of("gateway") if workspace.definitions else ()
             if self._documents.get(name) != documents or name not in self._gateways:
-                await self._reopen(name, documents, tasks, stop)
+                self._reopen(name, documents, tasks, stop)
             await in_transaction(self.house.db, lambda conn, name=name: self._reroute(conn, name))  # type: ignore[misc]
         self._synced = number
         self.ring()
 
-    async def _reopen(
+    def _reopen(
         self, workspace: str, documents: tuple[Document, ...], tasks: asyncio.TaskGroup, stop: asyncio.Event
     ) -> None:
-        """Gateways and desks as the documents say now; the old ones finish what they started."""
-        old = self._gateways.get(workspace, {})
+        """Gateways and desks as the documents say now; the old ones finish what they started, and nobody waits."""
+        leaving = []
         for key in [key for key in self._running if key[0] == workspace]:
             self.desks.pop(key).leave()
-            await self._running.pop(key)
-        await _close(old.values())
+            leaving.append(self._running.pop(key))
+        retiring = tasks.create_task(_retire(leaving, self._gateways.get(workspace, {}).values()))
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
         opened = open_gateways(documents, self.house)
         self._gateways[workspace], self._documents[workspace] = opened, documents
         for name, gateway in [(UNROUTED, None), *opened.items()]:
@@ -189,6 +193,11 @@ def _read(record: Record) -> Spoken | None:
         metrics.RECORDS_SKIPPED.labels(Topic.MESSAGES, GROUP).inc()
         log.error(error.message, action="bad_record", partition=record.partition, offset=record.offset)
         return None
+
+
+async def _retire(desks: Iterable[asyncio.Task[None]], gateways: Iterable[Gateway]) -> None:
+    await asyncio.gather(*desks)
+    await _close(gateways)
 
 
 async def _close(gateways: Iterable[Gateway] | Collection[Gateway]) -> None:
