@@ -90,6 +90,11 @@ async def test_a_csv_without_people_is_refused(client: httpx2.AsyncClient, text:
     assert line.get("code") == code
 
 
+async def test_what_is_wrong_with_a_files_head_is_told_with_how_to_mend_it(client: httpx2.AsyncClient) -> None:
+    (line,) = await imported(client, "name,age\nx,1\n", "text/csv")
+    assert (line["where"], line["hint"]) == ("line 1", "the first row names the columns: user_id,event,timestamp,…")
+
+
 async def test_only_a_secret_key_imports(client: httpx2.AsyncClient) -> None:
     for key in (WRITE, "wrong-key", ""):
         answer = await client.post("/api/import", content=b"{}", headers={"Authorization": f"Bearer {key}"})

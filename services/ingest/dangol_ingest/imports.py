@@ -154,13 +154,19 @@ async def _lines(begun: Import, request: Request) -> AsyncIterator[bytes]:
     except ClientDisconnect:
         return
     except (Invalid, Unavailable) as error:
-        code = error.code if isinstance(error, Invalid) else "unavailable"
-        hint = "import the file again: what is there already is not taken twice"
-        yield begun.totals.line(code=code, message=error.message, hint=hint)
+        yield begun.totals.line(**_ended(error))
         return
     for rejects in _pages(begun.rejects):
         yield begun.totals.line(rejects=rejects)
     yield begun.totals.line(done=True)
+
+
+def _ended(error: Invalid | Unavailable) -> dict[str, str]:
+    if isinstance(error, Invalid) and error.hint:
+        return {"code": error.code, "message": error.message, "where": error.where, "hint": error.hint}
+    code = error.code if isinstance(error, Invalid) else "unavailable"
+    hint = "import the file again: what is there already is not taken twice"
+    return {"code": code, "message": error.message, "hint": hint}
 
 
 async def _items(reading: Reading, request: Request) -> AsyncIterator[list[Line]]:
