@@ -27,6 +27,7 @@ from dangol_journey.forms import JOURNEY
 from dangol_journey.trial import run_tests
 from tests.support.papers import ROOT, STARTER, Block, blocks, files_of, first_column, problems_of
 
+DOCS = ROOT / "docs"
 SETTINGS = fields(Settings)
 LANGUAGE = ("docs/journeys.md", "docs/journeys.ko.md")
 EXAMPLES = [(paper, block) for paper in LANGUAGE for block in blocks(paper) if block.info.startswith("yaml")]
@@ -118,3 +119,21 @@ def test_every_module_of_shared_has_its_place_on_the_map() -> None:
     paper = (ROOT / "docs" / "architecture.md").read_text()
     modules = [path.stem for path in (ROOT / "shared" / "dangol").glob("[a-z]*.py")]
     assert sorted(one for one in modules if f"`{one}`" not in paper) == []
+
+
+PAPERS = ["README.md", "README.ko.md", "examples/shop/README.md", *(f"docs/{path.name}" for path in DOCS.glob("*.md"))]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_links_lead_somewhere(paper: str) -> None:
+    text = (ROOT / paper).read_text()
+    links = re.findall(r"\]\((?!http)([^)#]*)(?:#([\w-]+))?\)", text)
+    assert [link for link in links if not _leads(paper, *link)] == []
+
+
+def _leads(paper: str, file: str, part: str) -> bool:
+    target = (ROOT / paper).parent / file if file else ROOT / paper
+    if not target.exists() or not part:
+        return target.exists()
+    headings = re.findall(r"(?m)^#+ (.+)$", target.read_text())
+    return part in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
