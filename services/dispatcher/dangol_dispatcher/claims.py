@@ -10,7 +10,7 @@ from dangol.db import Db
 from dangol.decisions import Reason
 from dangol.names import delivery_key
 from dangol.outbox import Outbox
-from dangol_dispatcher import ledger
+from dangol_dispatcher import answering, ledger
 from dangol_dispatcher.considering import Considered, Counter, consider
 from dangol_dispatcher.coupons import mark_said
 from dangol_dispatcher.deliveries import (
@@ -168,7 +168,7 @@ def _left_behind(this: Round, waiting: Waiting) -> None:
         this.turns.append((waiting, ledger.held(waiting, Hold(this.now, Reason.AMBIGUOUS))))
         return
     tried = tried_of(claimed_of(row, waiting.profile), row, this.counter.key_window)
-    turn = ledger.ambiguous(waiting, tried, WORKER_GONE.said, this.now)
+    turn = answering.ambiguous(waiting, tried, WORKER_GONE.said, this.now)
     this.turns.append((waiting, turn))
     this.left_behind.append(Answered(tried, WORKER_GONE, turn))
 

@@ -9,7 +9,8 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
-from dangol_dispatcher.ledger import Tried, Turn
+from dangol_dispatcher.answering import Tried
+from dangol_dispatcher.ledger import Turn
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Content, Later, Mode, Outcome, Rejected
 from dangol_dispatcher.rows import ATTEMPT, DELIVERY, Row, put
 

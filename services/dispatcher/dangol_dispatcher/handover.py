@@ -15,7 +15,7 @@ from dangol.db import Db, in_transaction
 from dangol.decisions import Reason
 from dangol.errors import Unavailable
 from dangol.outbox import Outbox
-from dangol_dispatcher import breaker, ledger
+from dangol_dispatcher import answering, breaker
 from dangol_dispatcher.considering import Counter, consider
 from dangol_dispatcher.deliveries import WORDS, Answered, deliveries_of, save_answered, tried_of
 from dangol_dispatcher.gates import lock_gate, save_gate
@@ -146,10 +146,10 @@ async def record(hands: Hands, conn: AsyncConnection, outcomes: Sequence[tuple[C
 def _turn(hands: Hands, waiting: Waiting, one: Claimed, row: Row, outcome: Outcome, now: datetime) -> Turn | None:
     tried = tried_of(one, row, hands.counter.key_window)
     if _ours(row, one) and waiting.status is Status.CLAIMED:
-        return ledger.answered(waiting, tried, outcome, now)
+        return answering.answered(waiting, tried, outcome, now)
     waits = waiting.status is Status.RETRYING and waiting.delivery == one.delivery and row["fence"] == one.fence
     if (waits or waiting.status is Status.UNKNOWN) and isinstance(outcome, Accepted):
-        return ledger.sent(tried, outcome, now)  # statuses only rise: now we know
+        return answering.sent(tried, outcome, now)  # statuses only rise: now we know
     return None
 
 
@@ -168,7 +168,7 @@ async def _take_back(hands: Hands, conn: AsyncConnection, stopped: Sequence[Clai
     for one in stopped:
         if one.message in waiting and _ours(rows.get(one.delivery), one):
             tried = tried_of(one, rows[one.delivery], hands.counter.key_window)
-            turn = ledger.taken_back(tried, Hold(now, Reason.ALLOWED), first=one.attempt == 1)
+            turn = answering.taken_back(tried, Hold(now, Reason.ALLOWED), first=one.attempt == 1)
             turns.append((waiting[one.message], turn))
             answered.append(Answered(tried, Later("a rule stopped it before the call", throttled=True), turn))
     await save_turns(conn, turns, now)
@@ -198,7 +198,7 @@ async def _note_gateway(hands: Hands, conn: AsyncConnection, outcomes: Sequence[
     taken = len(outcomes) - failed - len(credentials) - len(throttles)
     after = breaker.answered(after, taken, failed, now)
     for one in throttles:
-        after = breaker.throttled(after, now + (waited_for(one.after) or ledger.THROTTLED_FOR))
+        after = breaker.throttled(after, now + (waited_for(one.after) or answering.THROTTLED_FOR))
     if credentials:
         after = breaker.paused(after, credentials[0].said or Reason.CREDENTIALS)
         log.error("a gateway refuses our credentials", action="gateway_paused", gateway=name, workspace=workspace)
