@@ -1,6 +1,7 @@
 """The one shape of the HTTP API: how an app is put together, and how it says that something is wrong."""
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,11 @@ from starlette.exceptions import HTTPException
 
 from dangol.errors import Invalid, Unavailable, error_body
 from dangol.keys import KeyRing
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_UNSTORABLE_JSON = re.compile(
+    rb"\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
 
 
 def make_app(keys: KeyRing, routers: Iterable[APIRouter], **options: Any) -> FastAPI:
@@ -29,6 +35,16 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _plain)
+
+
+async def storable(request: Request) -> None:
+    """A dependency that refuses text no database can store: NUL, halves of a character. Raises `Invalid`."""
+    asked = [request.url.path, *(part for pair in request.query_params.multi_items() for part in pair)]
+    if any(_UNSTORABLE.search(text) for text in asked):
+        raise Invalid("bad_text", "a NUL, or half a character, in the URL")
+    body = await request.body()
+    if b"\x00" in body or _UNSTORABLE_JSON.search(body):
+        raise Invalid("bad_text", "a NUL, or half a character, in the body")
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from dangol.auth import secret
 from dangol.db import in_transaction
 from dangol.errors import Invalid, NotFound
+from dangol.http import storable
 from dangol.keys import Key
 from dangol.messages import Channel
 from dangol_dispatcher import breaker, coupons, receipts, replay, stating, switches, views
@@ -23,7 +24,7 @@ MOST_CODES = 100_000  # a request
 
 def open_router(office: Office, ring: Callable[[], None]) -> APIRouter:
     """The routes. `ring` wakes whoever may have something to do by now."""
-    router = APIRouter(prefix="/api")
+    router = APIRouter(prefix="/api", dependencies=[Depends(storable)])
     for add in (_messages, _consents, _switches, _coupons, _gateways):
         add(router, office, ring)
     return router
