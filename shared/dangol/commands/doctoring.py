@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from dangol.commands import show
 from dangol.commands.client import answer, machine_keys, product, product_url
 from dangol.errors import DangolError
@@ -27,8 +29,8 @@ def run() -> int:
     """Print what was found; 1 when something is not well."""
     findings = list(_machine()) + list(_running())
     for finding in findings:
-        sign = "[red]✗[/]" if finding.mend else "[green]✓[/]"
-        show.out.print(f"{sign} {finding.what}: {finding.said}")
+        sign, style = ("✗", "red") if finding.mend else ("✓", "green")
+        show.out.print(Text.assemble((sign, style), f" {finding.what}: {finding.said}"))
         if finding.mend:
             show.out.print(f"    {finding.mend}")
     return 1 if any(finding.mend for finding in findings) else 0

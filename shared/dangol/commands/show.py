@@ -5,11 +5,38 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleRenderable, RenderHook
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+KEPT = "\n\t"
+# What would move a terminal's cursor, or turn its text round: C0 as their pictures, so that a length stays a length.
+UNSEEN = {code: 0x2400 + code for code in range(32) if chr(code) not in KEPT}
+UNSEEN |= dict.fromkeys([*range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+
+
+class Harmless(RenderHook):
+    """Shows the control characters of a text: names of events and ids come from anybody who has a browser key."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """The same, with what a terminal would obey in the place of what it shows."""
+        return [_seen(one) if isinstance(one, Text) else one for one in renderables]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where commands print: text is text, whatever brackets and control characters it holds."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    made.push_render_hook(Harmless())
+    return made
+
+
+def _seen(text: Text) -> Text:
+    shown = text.copy()
+    shown.plain = text.plain.translate(UNSEEN)
+    return shown
+
+
+out = console()
+err = console(stderr=True)
 
 
 def problems(found: Iterable[Mapping[str, Any]], root: Path | None = None) -> int:
