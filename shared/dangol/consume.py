@@ -149,6 +149,7 @@ class Subscription:
             taken = await in_transaction(
                 self._db, lambda conn: take_positions(self._db, conn, self._topic, self.group, self._member, missing)
             )
+            await self._learn_doubtful(taken)
             for held in taken:
                 if held.partition in self._assigned:
                     self._settle(held)
@@ -157,6 +158,7 @@ class Subscription:
     async def _reload(self) -> None:
         async with self._db.transaction() as conn:
             found = await load_positions(conn, self._topic, self.group)
+        await self._learn_doubtful([held for held in found if held.partition in self._places])
         self._unsure = False
         for held in found:
             place = self._places.get(held.partition)
@@ -165,6 +167,13 @@ class Subscription:
             elif place:
                 del self._places[held.partition]
                 self._lost[held.partition] = asyncio.get_running_loop().time()
+
+    async def _learn_doubtful(self, found: Sequence[Held]) -> None:
+        """How far the log goes was asked when a partition was assigned; it may have grown since."""
+        ends = {held: self._reader.end_offset(held.partition) for held in found}
+        doubtful = [held.partition for held, end in ends.items() if end is not None and held.position > end]
+        if doubtful:
+            await self._reader.learn(doubtful)
 
     def _settle(self, held: Held) -> None:
         """Read this partition from its saved position, once that was held against what the log has."""

@@ -61,7 +61,11 @@ class Reader(Protocol):
         ...
 
     def end_offset(self, partition: int) -> int | None:
-        """The offset the next record will have, where that is known: a position after it is of another log."""
+        """The offset the next record had when it was last asked for, where that is known; see `learn`."""
+        ...
+
+    async def learn(self, partitions: Collection[int]) -> None:
+        """Ask anew how far the log of these goes: a position after its end then is of another log."""
         ...
 
     def stuck(self) -> str | None:

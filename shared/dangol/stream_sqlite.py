@@ -1,7 +1,7 @@
 """The log as a table of records in SQLite: one partition a topic, one commit for all who wait."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -168,6 +168,9 @@ class SqliteReader:
     def end_offset(self, partition: int) -> int | None:
         """The position after the last record."""
         return self._stream._tails[self._topic] + 1
+
+    async def learn(self, partitions: Collection[int]) -> None:
+        """It is known."""
 
     def stuck(self) -> str | None:
         """Never: there is no one to wait for but the database."""

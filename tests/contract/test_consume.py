@@ -88,6 +88,17 @@ async def test_a_commit_nobody_heard_of_counts(ground: Ground) -> None:
         assert await drain(ground, subscription, 1) == ["2"]
 
 
+async def test_what_came_since_the_partition_was_taken_is_not_beyond_the_log(ground: Ground) -> None:
+    """faults P2, B29: a database that was away stood every partition still, until the worker was restarted."""
+    async with subscribed(ground) as subscription:
+        await ground.stream.append([said("k", str(n)) for n in range(5)])
+        assert await drain(ground, subscription, 5) == [str(n) for n in range(5)]
+        await ground.stream.append([said("k", "unsaved")])
+        subscription.rewind(await read_some(subscription))  # as when the database does not answer
+        assert await drain(ground, subscription, 1) == ["unsaved"]
+        assert subscription.stuck() is None
+
+
 async def test_who_lost_a_partition_cannot_save(ground: Ground) -> None:
     await ground.stream.append([said("k", "1")])
     async with subscribed(ground) as subscription:

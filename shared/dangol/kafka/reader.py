@@ -109,6 +109,16 @@ class KafkaReader:
         progress = self._held.get(partition)
         return progress.end if progress else None
 
+    async def learn(self, partitions: Collection[int]) -> None:
+        """See the port."""
+        if self._consumer is None:
+            return
+        first, end = await _bounds(self._consumer, [self._place(partition) for partition in partitions])
+        for partition in partitions:
+            if progress := self._held.get(partition):
+                place = self._place(partition)
+                progress.first, progress.end = first.get(place), end.get(place)
+
     def stuck(self) -> str | None:
         """See the port."""
         wrong = next((one.wrong for one in self._held.values() if one.wrong), None)
@@ -144,12 +154,7 @@ class KafkaReader:
     async def assigned(self, places: Collection[TopicPartition]) -> None:
         """These are ours now: learn how far the log goes, then let the positions be taken."""
         consumer = self._consumer
-        first: Mapping[TopicPartition, int] = {}
-        end: Mapping[TopicPartition, int] = {}
-        if places:
-            with suppress(KafkaError):  # unknown then; what is read tells
-                first = await consumer.beginning_offsets(places)
-                end = await consumer.end_offsets(places)
+        first, end = await _bounds(consumer, places)
         if self._consumer is not consumer:  # given up while it was being asked
             return
         self._held = {place.partition: Progress(0, first.get(place), end.get(place)) for place in places}
@@ -280,6 +285,16 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         await self._reader.assigned(assigned)
+
+
+async def _bounds(
+    consumer: Any, places: Collection[TopicPartition]
+) -> tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]:
+    """The oldest offsets and the ends; none where the brokers do not answer: what is read tells then."""
+    with suppress(KafkaError):
+        if places:
+            return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    return {}, {}
 
 
 def _now() -> float:
