@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from rich.text import Text
 
 from dangol.commands import show
-from dangol.commands.client import answer, machine_keys, product, product_url
-from dangol.errors import DangolError
+from dangol.commands.client import answer, product, product_url
+from dangol.errors import DangolError, Unauthorized
 
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING
 
@@ -61,20 +62,42 @@ def _running() -> Iterator[Finding]:
     yield Finding(
         "product", said or f"ready at {product_url()}", "look at its log; it goes on by itself" if said else ""
     )
-    if not machine_keys():
-        yield Finding("secret key", "none here", "run this where `dangol up` was started, or set DANGOL_SECRET_KEY")
-        return
-    yield from _gateways()
-
-
-def _gateways() -> Iterator[Finding]:
-    """A channel that says something and has no gateway goes to the inbox in `up`; elsewhere it can't be sent."""
     try:
         with product() as client:
-            gateways = answer(client.get("/api/gateways"))["gateways"]
+            yield from _gateways(answer(client.get("/api/gateways"))["gateways"])
+            yield from _channels(client)
+    except Unauthorized as error:
+        yield Finding("secret key", error.message, error.hint or "set DANGOL_SECRET_KEY to a key of this product")
     except DangolError as error:
         yield Finding("gateways", str(error), "mend the above first")
-        return
+
+
+def _gateways(gateways: list[dict[str, Any]]) -> Iterator[Finding]:
     for gateway in gateways:
         state = str(gateway["state"])
         yield Finding(f"gateway {gateway['gateway']}", state, "" if state == "open" else "see /api/gateways")
+
+
+def _channels(client: httpx2.Client) -> Iterator[Finding]:
+    """A channel that journeys send on and no gateway serves: the inbox in `up`, elsewhere nothing can be sent."""
+    documents = answer(client.get("/api/definitions"))["documents"]
+    used = {channel for one in documents if one["kind"] == "journey" for channel in spoken_on(one["body"])}
+    served = {str(one["body"].get("channel")) for one in documents if one["kind"] == "gateway"}
+    missing = ", ".join(sorted(used - served))
+    if not missing:
+        yield Finding("channels", ", ".join(sorted(used)) or "none used")
+    elif client.get("/api/clock").status_code == 200:  # only `up` has a clock to move
+        yield Finding("channels", f"{missing}: to the inbox, for want of a gateway")
+    else:
+        yield Finding("channels", f"{missing}: no gateway", "name one for each in gateways.yaml, and apply")
+
+
+def spoken_on(step: Any) -> set[str]:
+    """The channels named by the sends of a journey's document, however deep."""
+    if isinstance(step, list):
+        return {channel for one in step for channel in spoken_on(one)}
+    if not isinstance(step, dict):
+        return set()
+    by = step.get("by", []) if "send" in step else []
+    own = set(by if isinstance(by, list) else [by]) - {"preferred"}
+    return own | {channel for value in step.values() for channel in spoken_on(value)}
