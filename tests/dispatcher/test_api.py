@@ -83,3 +83,14 @@ async def test_text_of_any_language_is_taken(migrated_url: str) -> None:
         body = '{"codes": ["단골😀", "\\ud83d\\ude00X"]}'
         answer = await client.post("/api/coupons/gift", content=body, headers={"content-type": "application/json"})
         assert answer.json()["free"] == 2
+
+
+async def test_a_refusal_under_an_old_id_is_the_joined_persons(migrated_url: str) -> None:
+    """faults E81: in force when it is answered, though the person goes by another id since."""
+    async with asked(migrated_url) as (shop, client):
+        await shop.hear(some_facts("p2"), some_facts("p1", version=2, merged_into="p2"))
+        answer = await client.post("/api/consents", json={"user_id": "u1", "granted": False})
+        assert answer.json()["recorded"] is True
+        for user in ("u1", "u2"):
+            shown = (await client.get(f"/api/consents?user_id={user}")).json()
+            assert {one["granted"] for one in shown["consents"]} == {False}

@@ -119,6 +119,15 @@ async def test_a_name_is_looked_up_once_and_connected_to_where_it_was_checked() 
         await egress.close()
 
 
+@pytest.mark.parametrize("url", ["http://[::1", "http://x:99999/", "http://good.com\\@127.0.0.1/", "", "http://"])
+async def test_what_is_no_url_is_refused(url: str) -> None:
+    """faults I145."""
+    egress = Egress(Targets())
+    with pytest.raises(Refused):
+        await egress.post(url, b"{}", {})
+    await egress.close()
+
+
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Temporary", "308 Permanent"])
 async def test_a_redirect_is_not_followed(status: str) -> None:
     async with peer(reply("200 OK")) as silent, peer(reply(status, Location=silent.url)) as sending:

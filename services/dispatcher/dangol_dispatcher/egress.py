@@ -69,7 +69,7 @@ class Egress:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], deadline: timedelta = DEADLINE) -> Answer:
         """POST these very bytes. Raises `Refused` for a target we do not call, `NotSent` or `Unanswered`."""
-        target = URL(url)
+        target = _read(url)
         self.targets.check(target)
         try:
             async with asyncio.timeout(deadline.total_seconds()):
@@ -129,6 +129,13 @@ class CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def _read(url: str) -> URL:
+    try:
+        return URL(url)
+    except ValueError as error:
+        raise Refused(f"not a URL: {error}") from error
 
 
 def _connecting() -> aiohttp.ClientTimeout:

@@ -19,13 +19,12 @@ from dangol_dispatcher.people import everyone_in, with_facts
 from dangol_dispatcher.policy import first_queue
 from dangol_dispatcher.published import Published
 from dangol_dispatcher.queue import IS_OPEN, messages_named, save_turns
-from dangol_dispatcher.recipients import add_missing, load_recipients, lock_recipients, save_recipients
+from dangol_dispatcher.recipients import MOST_JOINS, add_missing, load_recipients, lock_recipients, save_recipients
 from dangol_dispatcher.rows import MESSAGE, Row, put_new
 from dangol_dispatcher.talk import tell
 
 # How long a message without an expiry of its own is worth sending; the longest retry schedule takes 75 h 35 m.
 LIFE = {"marketing": timedelta(hours=24), "transactional": timedelta(days=4)}
-MOST_JOINS = 8  # how far we follow a person who became another
 
 
 @dataclass(slots=True)

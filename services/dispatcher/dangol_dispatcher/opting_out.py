@@ -15,10 +15,9 @@ from dangol.topics import Topic
 from dangol_dispatcher.consent import MARKETING, consent_channel
 from dangol_dispatcher.consents import consents_of, record
 from dangol_dispatcher.model import Recipient
-from dangol_dispatcher.recipients import add_missing, load_recipients, lock_recipients
+from dangol_dispatcher.recipients import MOST_JOINS, add_missing, load_recipients, lock_recipients
 
 SOURCE = "unsubscribe_link"
-MOST_JOINS = 8  # how far we follow a person who became another
 
 
 async def opt_out(

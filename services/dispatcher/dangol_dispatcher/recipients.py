@@ -10,6 +10,7 @@ from dangol.db import Db
 from dangol_dispatcher.model import Recipient
 from dangol_dispatcher.rows import RECIPIENT, Row, put, put_new
 
+MOST_JOINS = 8  # how far we follow a person who became another
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Recipient)
 
@@ -39,10 +40,16 @@ async def save_recipients(db: Db, conn: AsyncConnection, recipients: Iterable[Re
     await put(db, conn, RECIPIENT, [_row(one) for one in sorted(recipients, key=lambda one: one.profile)])
 
 
-async def profiles_of_user(conn: AsyncConnection, workspace: str, user_id: str) -> list[str]:
-    """The profiles known under a user id."""
+async def profiles_of_user(conn: AsyncConnection, workspace: str, user_id: str, *, lock: bool = False) -> list[str]:
+    """The profiles known under a user id, as who they are by now; locked where `lock`."""
     found = select(RECIPIENT.c.profile).where(RECIPIENT.c.workspace == workspace, RECIPIENT.c.user_id == user_id)
-    return sorted((await conn.execute(found.where(RECIPIENT.c.merged_into.is_(None)))).scalars())
+    profiles = set((await conn.execute(found)).scalars())
+    for _ in range(MOST_JOINS):
+        known = await (lock_recipients if lock else load_recipients)(conn, profiles)
+        if not any(one.merged_into for one in known.values()):
+            break
+        profiles = {one.merged_into or one.profile for one in known.values()}
+    return sorted(profiles)
 
 
 def _by_profile(facts: Iterable[str]) -> dict[str, Recipient]:

@@ -18,7 +18,7 @@ from dangol.stream import Outgoing
 from dangol.topics import Topic
 from dangol_dispatcher.consent import CONSENT_CHANNELS, channels_of
 from dangol_dispatcher.consents import consents_of, record, statements
-from dangol_dispatcher.recipients import lock_recipients, profiles_of_user
+from dangol_dispatcher.recipients import profiles_of_user
 
 NO_MATTER = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -73,10 +73,9 @@ async def state(db: Db, conn: AsyncConnection, outbox: Outbox, workspace: str, s
     """Record it for the person, and say it as an event; gives the profiles it is recorded for, perhaps none yet."""
     now = await db.now(conn)
     statement = statement_of(said, now)
-    profiles = await profiles_of_user(conn, workspace, said.user_id)
+    profiles = await profiles_of_user(conn, workspace, said.user_id, lock=True)
     event = _event(workspace, said, statement, now)
     stated = msgspec.structs.replace(statement, event_id=event.id)
-    await lock_recipients(conn, profiles)
     await record(db, conn, workspace, [(profile, stated) for profile in profiles], now)
     await outbox.put(conn, [Outgoing(Topic.EVENTS, key_of(event), encode(event), event.id)])
     return profiles
