@@ -5,7 +5,7 @@ from typing import Any
 
 from dangol.documents import DefinitionSet, Document, Problem, in_order, problem
 from dangol.problems import near
-from dangol.shapes import check_shape
+from dangol.shape_check import check_shape
 from dangol_journey.draft import Draft
 from dangol_journey.forms import EVENT, LATER_KINDS, TEST, WORKSPACE
 from dangol_journey.known import BUILT_IN_EVENTS, Known, known_of

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from dangol.documents import DefinitionSet, Document, Path, Problem
-from dangol.shapes import check_shape
+from dangol.shape_check import check_shape
 from dangol.spans import span
 from dangol_journey.conditions import Ungrammatical, compile_value
 from dangol_journey.draft import AT_ENTRY, INSIDE, Draft, each, name_steps

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dangol.messages import Channel
+from dangol.shape_schema import schema_of
 from dangol.shapes import (
     ANYTHING,
     SPAN,
@@ -20,7 +21,6 @@ from dangol.shapes import (
     Shape,
     Wrong,
     choice,
-    schema_of,
     text,
     whole,
 )
