@@ -8,7 +8,7 @@ import pytest
 from dangol.errors import Invalid
 from dangol_ingest import cloudevents
 from dangol_ingest.believe import believe
-from dangol_ingest.model import Believed
+from dangol_ingest.model import Believed, Reject
 from tests.support.posts import arrival
 
 ATTRIBUTES = {"specversion": "1.0", "id": "e1", "source": "/shop", "type": "Order Completed", "subject": "u1"}
@@ -64,3 +64,12 @@ def test_what_is_no_cloudevent_is_refused() -> None:
     assert read({"ce-specversion": "0.3", "ce-id": "1", "ce-source": "s", "ce-type": "t"}, b"").rejects
     (reject,) = read({"content-type": "application/cloudevents+json"}, ATTRIBUTES | {"data": "text"}).rejects
     assert reject.code == "wrong_type"
+
+
+def test_an_id_no_database_can_hold_is_in_no_record_of_its_rejection() -> None:
+    """faults H129: a NUL comes percent-encoded in a header, and would stop whoever writes the rejection down."""
+    for id in ("a%00b", "x" * 300):
+        headers = {"ce-specversion": "1.0", "ce-id": id, "ce-source": "/shop", "ce-type": "a%00"}
+        (reject,) = cloudevents.opened(headers, b"{}").items
+        assert isinstance(reject, Reject)
+        assert reject.id is None

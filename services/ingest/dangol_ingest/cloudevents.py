@@ -73,7 +73,7 @@ def _binary(headers: Mapping[str, str], body: bytes) -> Call | Reject:
         data = text.strictly(body) if body.strip() else None
         return _call(text.sound(said), data)
     except Invalid as error:
-        return rejected(0, error, id=said.get("id"))
+        return rejected(0, error, id=_tellable(said.get("id")))
 
 
 def _call(said: Mapping[str, Any], data: Any) -> Call:
@@ -102,6 +102,11 @@ def _id(said: Mapping[str, Any]) -> str:
     """Source and id together name a CloudEvent."""
     name = f"{said['source']}#{said['id']}"
     return name if len(name.encode()) <= MAX_ID else named("cloudevent", str(said["source"]), str(said["id"]))
+
+
+def _tellable(id: str | None) -> str | None:
+    """An id that a database can hold: what is rejected for its text must not spoil the record of its rejection."""
+    return id if id and id.isprintable() and len(id.encode()) <= MAX_ID else None
 
 
 def _first(names: tuple[str, ...], *places: Mapping[str, Any]) -> Any:
