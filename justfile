@@ -32,3 +32,7 @@ bench *args:
 fmt:
     .venv/bin/ruff check --fix .
     .venv/bin/ruff format .
+
+# kill every process and server under load, so many rounds, at the moments of a seed
+kills rounds="20" seed="1":
+    DANGOL_KILLS={{rounds}} DANGOL_SEED={{seed}} .venv/bin/python -m pytest tests/crash

@@ -1,0 +1,60 @@
+"""Processes and servers killed under load: no accepted event is lost, nobody enters twice, no effect is repeated.
+
+What the product did is written down by others: a poster of what was accepted, a receiver of what it was called for.
+The suite's form is one round; `DANGOL_KILLS=20 DANGOL_SEED=7` makes it twenty, at other moments.
+"""
+
+import os
+from random import Random
+
+import pytest
+
+from tests.crash.conftest import Ground
+from tests.support.server import Server
+
+ROUNDS = int(os.environ.get("DANGOL_KILLS", "1"))
+SEED = int(os.environ.get("DANGOL_SEED", "1"))
+LONG = pytest.mark.timeout(200 + 200 * ROUNDS)
+
+
+@LONG
+def test_nothing_is_lost_or_repeated_when_up_is_killed_under_load(embedded: Ground) -> None:
+    """faults A1, C36, D56: kill -9 again and again, started again at once."""
+    chance = Random(SEED)
+    for _ in range(ROUNDS):
+        embedded.post(300)
+        for _ in range(5):
+            embedded.when_taken(chance.randint(5, 80))
+            embedded.fleet.roles["up"].restart()
+    embedded.drained(300 * ROUNDS)
+
+
+@LONG
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_nothing_is_lost_or_repeated_when_roles_and_servers_are_killed_under_load(production: Ground) -> None:
+    """faults P2, B19, B24, C36, D56: kill -9 of every role and of the broker, PostgreSQL stopped, all started again."""
+    chance = Random(SEED)
+    assert production.kafka
+    assert production.postgres
+    kafka, postgres = production.kafka, production.postgres
+    roles = [role.restart for role in production.fleet.roles.values()]
+    for _ in range(ROUNDS):
+        production.post(800)
+        chance.shuffle(roles)
+        for restart in roles:
+            production.when_taken(chance.randint(5, 100))
+            restart()
+        for server in (kafka, postgres):
+            production.when_taken(chance.randint(5, 100))
+            _away(server)
+    production.drained(800 * ROUNDS)
+
+
+def _away(server: Server) -> None:
+    """PostgreSQL killed would leave children that hold its memory: it is stopped, cutting every connection."""
+    if server.launch.user:
+        server.stop()
+    else:
+        server.kill()
+    server.start()
