@@ -64,6 +64,8 @@ def test_what_cannot_be_read_is_a_template_error(source: str) -> None:
         "{% capture a%}{% for i in (1..900) %}x{% endfor %}{% endcapture %}{{ a | replace: 'x', a | replace: 'x', a }}",
         "{% assign x = 9999999999 %}{% for i in (1..9000) %}{% assign x = x | times: x %}{% endfor %}{{ x }}",
         "{% if true %}" * 40 + "x" + "{% endif %}" * 40,
+        "{{ 1 | number: 999999999 }}",
+        "{{ 1 | number: -5 }}",
     ],
 )
 def test_a_bomb_is_defused_soon(bomb: str) -> None:
