@@ -34,9 +34,6 @@ class Status(StrEnum):
     FAILED = "failed"  # given up: a dead letter, replayable
 
 
-# ── the rules' answer ─────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(frozen=True, slots=True)
 class Go:
     """It may be sent on this channel, now."""
@@ -79,9 +76,6 @@ class Choice:
 
     answer: Answer
     skipped: tuple[tuple[str, Skip], ...] = ()  # (channel, why), in the order of preference
-
-
-# ── what is known when the rules are asked ────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +126,6 @@ class Standing:
     suppressed: frozenset[tuple[str, str]] = frozenset()  # (consent channel, endpoint)
     recent: tuple[Spent, ...] = ()
     switches: frozenset[str] = frozenset()  # kill switches that are on: all, channel:sms, journey:x, …
-
-
-# ── the chain: a step that did not happen cannot be recorded ──────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)

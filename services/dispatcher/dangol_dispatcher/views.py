@@ -1,6 +1,6 @@
 """What the API shows: messages with their deliveries and attempts, as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -82,8 +82,3 @@ def _delivery(row: Mapping[Any, Any]) -> Shown:
 
 def _plain(row: Mapping[Any, Any]) -> Shown:
     return dict(msgspec.to_builtins(dict(row)))
-
-
-def pairs(rows: Sequence[Mapping[Any, Any]]) -> list[Shown]:
-    """Rows as JSON objects."""
-    return [_plain(row) for row in rows]
