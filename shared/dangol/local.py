@@ -11,6 +11,8 @@ from dangol.settings import Settings
 SAFE = frozenset({"GET", "HEAD"})
 # A page of another site can't set this header without asking first, and is never answered yes.
 OWN_PAGE = "x-dangol-page"
+# A proxy on this machine asks by a loopback name too, for people who are elsewhere.
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
 def is_loopback(host: str) -> bool:
@@ -27,6 +29,8 @@ def is_loopback(host: str) -> bool:
 def is_local(request: Request, settings: Settings) -> bool:
     """Whether a request is this machine's own page's: bound to loopback, and asked for by a loopback name."""
     if not is_loopback(settings.host) or not is_loopback(request.url.hostname or ""):
+        return False
+    if any(name in request.headers for name in FORWARDED):
         return False
     if request.method in SAFE:
         return request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
