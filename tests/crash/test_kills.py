@@ -5,12 +5,15 @@ The suite's form is one round; `DANGOL_KILLS=20 DANGOL_SEED=7` makes it twenty, 
 """
 
 import os
+from functools import partial
 from random import Random
 
+import asyncpg
 import pytest
 
 from tests.crash.conftest import Ground
-from tests.support.server import Server
+from tests.support.product import eventually
+from tests.support.server import Server, quietly
 
 ROUNDS = int(os.environ.get("DANGOL_KILLS", "1"))
 SEED = int(os.environ.get("DANGOL_SEED", "1"))
@@ -58,3 +61,31 @@ def _away(server: Server) -> None:
     else:
         server.kill()
     server.start()
+
+
+@LONG
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_who_wakes_after_another_took_over_repeats_nothing(production: Ground) -> None:
+    """faults B21, B22, D60: stopped in its tracks until its partitions are another's, then let go on."""
+    assert production.postgres
+    database = production.postgres.url
+    for name in ("journey-1", "dispatcher-1"):
+        production.post(200)
+        production.when_taken(20)
+        production.fleet.roles[name].pause()
+        eventually(partial(_is_nobodys, database, name), 40)
+        production.fleet.roles[name].resume()
+    production.drained(400)
+
+
+def _is_nobodys(database: str, member: str) -> bool:
+    """Whether every partition of a member has been taken by another."""
+
+    async def held() -> int:
+        connection = await asyncpg.connect(database, timeout=5)
+        count = await connection.fetchval("SELECT count(*) FROM position WHERE owner = $1", member)
+        await connection.close()
+        return int(count)
+
+    return quietly(held()) == 0
