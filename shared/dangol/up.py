@@ -12,7 +12,7 @@ from time import monotonic
 import msgspec
 from watchfiles import Change, awatch
 
-from dangol import logs
+from dangol import logs, metrics
 from dangol.banner import Banner
 from dangol.clock import MovingClock
 from dangol.commands import show
@@ -56,6 +56,7 @@ async def run(directory: Path | None, *, host: str, port: int, data: Path) -> No
         db = await open_db(settings.db, clock)
         try:
             await _prepare(db, clock, keys, settings)
+            _serve_metrics(settings)
             await _live(
                 db, clock, settings, listening, watched, Banner(address, keys, watched.directory, data, started_at)
             )
@@ -68,6 +69,15 @@ async def _prepare(db: Db, clock: MovingClock, keys: dict[str, str], settings: S
     clock.ahead = await saved_ahead(db)
     async with db.transaction() as conn:
         await register_browser_key(db, conn, settings.workspace, keys["DANGOL_BROWSER_KEY"])
+
+
+def _serve_metrics(settings: Settings) -> None:
+    """On this machine only; a second product here goes on without."""
+    try:
+        metrics.serve(settings.metrics_port, "127.0.0.1")
+    except OSError:
+        who = holder(settings.metrics_port)
+        show.refusal(f"no metrics: port {settings.metrics_port} is taken by {who}", "DANGOL_METRICS_PORT names another")
 
 
 async def _live(

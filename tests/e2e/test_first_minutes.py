@@ -126,6 +126,17 @@ def test_its_keys_are_its_owners_alone(starter: Product) -> None:
         assert answer.status_code in (401, 403), path
 
 
+def test_metrics_are_on_a_port_of_their_own(tmp_path: Path) -> None:
+    """Never on the public one; a second product whose port is taken says so and goes on."""
+    port = free_port()
+    with embedded(tmp_path, None, {"DANGOL_METRICS_PORT": str(port)}) as product:
+        assert "dangol_people_advanced_total" in httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        assert httpx2.get(f"{product.url}/metrics", trust_env=False).status_code == 404
+        (tmp_path / "second").mkdir()
+        with embedded(tmp_path / "second", None, {"DANGOL_METRICS_PORT": str(port)}) as second:
+            assert "no metrics: port" in (second.place / "up.log").read_text()
+
+
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     """Exit code 0."""
     port = free_port()
