@@ -21,6 +21,7 @@ RAISES_IN_A_ROW = 5  # of a handler: then the worker stops
 DRAINED_WITHIN = 2.0  # seconds a rebalance waits for the batch in hand
 LEFT_ALONE = 10.0  # seconds a partition another took is left to him, unless a rebalance says otherwise
 BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds
+JOIN_AGAIN = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,20 @@ class Subscription:
             self._in_hand -= 1
             if not self._in_hand:
                 self._empty_hands.set()
+
+
+async def joined(subscription: Subscription, stop: asyncio.Event) -> bool:
+    """Join the group, again and again while log or database can't be had; False where we were stopped before."""
+    while not stop.is_set():
+        try:
+            await subscription.start()
+        except Unavailable as error:
+            log.warning(error.message, action="joining_waits")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), JOIN_AGAIN)
+        else:
+            return True
+    return False
 
 
 async def run_batches(

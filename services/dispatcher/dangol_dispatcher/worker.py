@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol import metrics
 from dangol.codec import decode_spoken
-from dangol.consume import Batch, Subscription, run_batches
+from dangol.consume import Batch, Subscription, joined, run_batches
 from dangol.db import in_transaction
 from dangol.decisions import Reason
 from dangol.definitions import Document
@@ -62,8 +62,7 @@ class Worker:
         """Work until `stop`; the calls that are out come back first."""
         if self.house.embedded:  # one process has the file: whoever was trying something before us is gone
             await in_transaction(self.house.db, self._end_leases)
-        await self.subscription.start()
-        self.joined = True
+        self.joined = await joined(self.subscription, stop)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(run_batches(self.subscription, self.handle, stop))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol import metrics
 from dangol.codec import decode_decision, decode_event
-from dangol.consume import Batch, Subscription, run_batches
+from dangol.consume import Batch, Subscription, joined, run_batches
 from dangol.db import in_transaction
 from dangol.errors import Invalid
 from dangol.service import House
@@ -35,7 +35,7 @@ class Reading:
         """Read until `stop`."""
         both = ((self.events, self._keep_events), (self.decisions, self._keep_decisions))
         for subscription, _ in both:
-            await subscription.start()
+            await joined(subscription, stop)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for subscription, keep in both:

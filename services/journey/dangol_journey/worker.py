@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from dangol.consume import Subscription, run_batches
+from dangol.consume import Subscription, joined, run_batches
 from dangol.errors import Unavailable
 from dangol.topics import Topic
 from dangol_journey import memory
@@ -34,8 +34,7 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; a raise is a bug that ends it."""
-        await self.subscription.start()
-        self.joined = True
+        self.joined = await joined(self.subscription, stop)
         try:
             async with asyncio.TaskGroup() as tasks:
                 batches = run_batches(
