@@ -18,6 +18,7 @@ from dangol.clock import MovingClock
 from dangol.commands import show
 from dangol.commands.starter_files import STARTER
 from dangol.db import Db, open_db
+from dangol.definitions import number
 from dangol.documents import read_dir
 from dangol.errors import DangolError, Invalid, Unavailable
 from dangol.forward import Forward, saved_ahead
@@ -77,7 +78,7 @@ def _serve_metrics(settings: Settings) -> None:
         metrics.serve(settings.metrics_port, "127.0.0.1")
     except OSError:
         who = holder(settings.metrics_port)
-        show.refusal(f"no metrics: port {settings.metrics_port} is taken by {who}", "DANGOL_METRICS_PORT names another")
+        show.err.print(f"no metrics: port {settings.metrics_port} is taken by {who}; DANGOL_METRICS_PORT names another")
 
 
 async def _live(
@@ -86,10 +87,19 @@ async def _live(
     services: list[Service] = []
     forward = Forward(clock, lambda: services, db)
     async with open_house(settings, db, clock, forward.inbox_only, embedded=True) as house:
-        await apply(db, watched.directory)
+        await _apply_at_start(db, watched)
         async with open_services(house, list(ROLES)) as opened, _watching(db, watched):
             services.extend(opened)
             await serve(house, services, listening, [clock_router(forward, settings)], banner.show)
+
+
+async def _apply_at_start(db: Db, watched: Watched) -> None:
+    """The named folder; without one what was published here stays in force, and a new product gets the starter."""
+    if not watched.watch:
+        async with db.transaction() as conn:
+            if await number(conn):
+                return
+    await apply(db, watched.directory)
 
 
 async def apply(db: Db, directory: Path) -> bool:

@@ -92,6 +92,18 @@ def test_it_stops_and_starts_where_it_was(tmp_path: Path) -> None:
         eventually(lambda: "waited" in str(product.get("/api/why", user_id="minji", journey="cart-recovery")))
 
 
+def test_what_was_applied_stays_in_force_over_a_restart(tmp_path: Path) -> None:
+    """The starter is for a new product: it does not take the place of what was published."""
+    with embedded(tmp_path, None) as product:
+        product.run("init", "shop")
+        journey = tmp_path / "shop" / "journeys" / "cart-recovery.yaml"
+        journey.write_text(journey.read_text().replace("30000", "20000"))
+        assert "in force: number 2" in product.run("apply", "shop")
+    with embedded(tmp_path, None) as product:
+        assert product.get("/api/definitions")["number"] == 2
+        assert "20000" in str(product.get("/api/journeys/cart-recovery"))
+
+
 def test_a_second_one_on_the_same_port_or_folder_is_refused_with_the_holders_name(starter: Product) -> None:
     """Within seconds, and it says what to do."""
     port = starter.url.rsplit(":", 1)[1]

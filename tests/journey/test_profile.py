@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from dangol.events import Event, Origin
 from dangol.messages import Facts
+from dangol_journey.addresses import phone_of
 from dangol_journey.journey import Aggregate, ComputedTrait
 from dangol_journey.people import new_person
 from dangol_journey.traits import profile_of
@@ -181,3 +182,23 @@ class TestConsent:
         life = Life(definitions(), person())
         life.give(browser(self.given()))
         assert life.person.consents == []
+
+
+class TestPhonesWithoutACountry:
+    """The brand's country comes before the person's language: a browser in English is no American phone."""
+
+    @pytest.mark.parametrize(
+        ("written", "locales", "e164"),
+        [
+            ("010-1234-5678", ("ko", "en-US"), "+821012345678"),
+            ("010-1234-5678", ("ko", "ja-JP"), "+821012345678"),
+            ("(650) 253-0000", ("ko", "en-US"), "+16502530000"),
+            ("+44 20 7946 0958", ("ko",), "+442079460958"),
+            ("12", ("ko", "en-US"), None),
+            ("010-1234-5678", ("",), None),
+        ],
+    )
+    def test_the_first_country_that_has_the_number(
+        self, written: str, locales: tuple[str, ...], e164: str | None
+    ) -> None:
+        assert phone_of(written, locales) == e164

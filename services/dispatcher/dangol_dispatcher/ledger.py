@@ -89,6 +89,8 @@ def held(waiting: Waiting, hold: Hold, gateway: str | None = None) -> Turn:
 def dropped(waiting: Waiting, drop: Drop, skipped: Sequence[tuple[str, Skip]], now: datetime) -> Turn:
     """open → dropped, expired or failed; unknown where an earlier try may have been taken."""
     told = skips(waiting, skipped)
+    if [why.reason for _, why in skipped] == [drop.reason]:
+        told = ()  # of a single channel it would be the same thing said twice
     if waiting.delivery:
         end = Told(Verdict.UNKNOWN, Reason.AMBIGUOUS, waiting.channel, waiting.gateway, {"then": drop.reason})
         return Turn(

@@ -1,7 +1,7 @@
 """Where a person can be reached: addresses as events state them, normalised, and how far they are believed."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import phonenumbers
@@ -21,9 +21,9 @@ def believed(person: Person, event: Event) -> bool:
     return event.origin is not Origin.BROWSER or bool(event.key_id and person.first_key_id == event.key_id)
 
 
-def addresses_in(event: Event, traits: Mapping[str, Any], locale: str, verified: bool) -> Iterable[Address]:
-    """The addresses an event states; what cannot be an address is left out."""
-    stated = {"email": email_of(traits.get("email")), "phone": phone_of(traits.get("phone"), locale)}
+def addresses_in(event: Event, traits: Mapping[str, Any], locales: Sequence[str], verified: bool) -> Iterable[Address]:
+    """The addresses an event states; what cannot be an address is left out. `locales`: the brand's, the person's."""
+    stated = {"email": email_of(traits.get("email")), "phone": phone_of(traits.get("phone"), locales)}
     for kind, value in stated.items():
         if value:
             yield Address(kind=kind, value=value, verified=verified, at=event.at)
@@ -45,19 +45,32 @@ def email_of(value: object) -> str | None:
     return f"{local}@{domain.lower()}"
 
 
-def phone_of(value: object, locale: str) -> str | None:
-    """A phone number in E.164; one without a country's code is of the locale's country. None for what is none."""
+def phone_of(value: object, locales: Sequence[str]) -> str | None:
+    """A phone number in E.164; one without a country's code is of the first of the locales' countries that has it.
+
+    A browser's language says little of a number's country: the brand's comes first. None for what is none.
+    """
     if not isinstance(value, str | int) or isinstance(value, bool):
         return None
+    written = str(value).strip()
+    if written.startswith("+"):
+        return _e164(written, None)
+    regions = dict.fromkeys(region for locale in locales if (region := _region(locale)))
+    return next((number for region in regions if (number := _e164(written, region))), None)
+
+
+def _region(locale: str) -> str | None:
     language, _, country = locale.replace("_", "-").partition("-")
-    region = country.upper() if len(country) == 2 else REGIONS.get(language.lower())
+    return country.upper() if len(country) == 2 else REGIONS.get(language.lower())
+
+
+def _e164(written: str, region: str | None) -> str | None:
     try:
-        number = phonenumbers.parse(str(value), region)
+        number = phonenumbers.parse(written, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    good = phonenumbers.is_valid_number(number) if region else phonenumbers.is_possible_number(number)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if good else None
 
 
 def place(held: list[Address], new: Address) -> list[Address]:

@@ -34,7 +34,7 @@ def learn(turn: Turn, event: Event) -> None:
     trusted = believed(turn.person, event)
     _learn_ids(turn.person, event)
     _learn_traits(turn.person, event, stated, trusted)
-    for address in addresses_in(event, stated, turn.person.locale or turn.definitions.locale, trusted):
+    for address in addresses_in(event, stated, (turn.definitions.locale, turn.person.locale or ""), trusted):
         turn.person.addresses = place(turn.person.addresses, address)
     consents = _learn_consents(turn, event, stated) if trusted else ()
     compute(turn.definitions, turn.person, event, turn.name)

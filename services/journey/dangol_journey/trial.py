@@ -104,7 +104,7 @@ def _person(definitions: Definitions, stated: dict[str, Any], start: datetime) -
     before = start - timedelta(days=1)
     preset(definitions, person, stated, before)
     identified = _event("Identified", before, "person", {}, Kind.IDENTIFY)
-    person.addresses = list(addresses_in(identified, stated, person.locale or "", verified=True))
+    person.addresses = list(addresses_in(identified, stated, (definitions.locale, person.locale or ""), verified=True))
     roads = [consent] if isinstance(consent, str) else list(consent)
     channels = tuple(CONSENT_CHANNEL.get(Channel(road), road) if road in set(Channel) else road for road in roads)
     person.consents = [ConsentStatement(channels=(road,), granted=True, night=night, at=before) for road in channels]
