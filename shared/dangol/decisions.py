@@ -75,6 +75,7 @@ class Reason(StrEnum):
     KILL_SWITCH = "kill_switch"
     NO_ADDRESS = "no_address"
     UNVERIFIED_ADDRESS = "unverified_address"
+    BAD_ADDRESS = "bad_address"  # what an event stated as one is none
     NO_CONTENT = "no_content"  # the template says nothing on this channel
     NO_GATEWAY = "no_gateway"
     UNKNOWN_TEMPLATE = "unknown_template"

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from dangol.decisions import Reason, Verdict
 from dangol.events import Event, Origin
 from dangol.messages import Facts
 from dangol_journey.addresses import phone_of
@@ -122,6 +123,15 @@ class TestAddresses:
         life = Life(definitions())
         life.give(identify(**stated))
         assert addresses(life) == []
+
+    def test_what_is_none_is_told_once(self) -> None:
+        life = Life(definitions())
+        told = life.give(identify(email="a@b", phone="010-1234-5678"))
+        assert [(one.verdict, one.reason, one.details) for one in told.decisions if "field" in one.details] == [
+            (Verdict.REJECTED, Reason.BAD_ADDRESS, {"field": "email"})
+        ]
+        again = life.give(identify(NOON + MINUTE, email="a@b"))
+        assert not [one for one in again.decisions if "field" in one.details]
 
     def test_a_newer_one_takes_the_place_of_the_older_and_devices_gather(self) -> None:
         life = Life(definitions())

@@ -25,7 +25,11 @@ NOT_ENTERED = "“{event}” did not enter “{journey}”: {because}."
 
 # The first frame whose names are all known is taken.
 FRAMES: Mapping[Verdict, tuple[str, ...]] = {
-    Verdict.REJECTED: ("“{event}” was rejected: {because}.", "What was posted was rejected: {because}."),
+    Verdict.REJECTED: (
+        "“{event}” was taken, but not the {field} it stated: {because}.",
+        "“{event}” was rejected: {because}.",
+        "What was posted was rejected: {because}.",
+    ),
     Verdict.CONSIDERED: ("“{event}” was held against the journeys that begin with it.", "Journeys were considered."),
     Verdict.WAITED: (
         "In “{journey}”, step “{step}” waits until {until}, or until {others}.",
@@ -142,6 +146,7 @@ CLAUSES: Mapping[Reason, tuple[str, ...]] = {
     Reason.EXPIRED: ("it would have come too late: it was worth saying until {at}", "it would have come too late"),
     Reason.KILL_SWITCH: ("an operator stopped sending ({switch})", "an operator stopped sending"),
     Reason.NO_ADDRESS: ("no address is known for {channel}", "no address is known yet"),
+    Reason.BAD_ADDRESS: ("no message can be sent to it",),
     Reason.UNVERIFIED_ADDRESS: ("the address was claimed by a browser and is not verified",),
     Reason.NO_CONTENT: ("the template “{template}” says nothing on this channel", "the template says nothing here"),
     Reason.NO_GATEWAY: ("no gateway is set up for this channel",),

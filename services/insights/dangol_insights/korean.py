@@ -25,6 +25,7 @@ NOT_ENTERED = "‘{event}’ 이벤트로 ‘{journey}’ 여정에 들어가지
 
 FRAMES: Mapping[Verdict, tuple[str, ...]] = {
     Verdict.REJECTED: (
+        "‘{event}’ 이벤트는 받았지만 거기 적힌 {field} 값은 쓰지 않았습니다: {because}.",
         "‘{event}’ 이벤트를 받아들이지 않았습니다: {because}.",
         "보낸 항목을 받아들이지 않았습니다: {because}.",
     ),
@@ -142,6 +143,7 @@ CLAUSES: Mapping[Reason, tuple[str, ...]] = {
     Reason.EXPIRED: ("{at}까지만 의미 있는 메시지라 이미 늦었습니다", "이미 늦은 메시지입니다"),
     Reason.KILL_SWITCH: ("운영자가 발송을 멈추었습니다({switch})", "운영자가 발송을 멈추었습니다"),
     Reason.NO_ADDRESS: ("{channel} 채널로 보낼 주소를 모릅니다", "보낼 주소를 아직 모릅니다"),
+    Reason.BAD_ADDRESS: ("메시지를 보낼 수 있는 주소가 아닙니다",),
     Reason.UNVERIFIED_ADDRESS: ("브라우저가 알려 준 주소라 확인되지 않았습니다",),
     Reason.NO_CONTENT: ("템플릿 ‘{template}’에 이 채널의 내용이 없습니다", "템플릿에 이 채널의 내용이 없습니다"),
     Reason.NO_GATEWAY: ("이 채널에 설정된 게이트웨이가 없습니다",),

@@ -1,21 +1,22 @@
 """What an event tells about the person: ids, traits, addresses, zone, locale, consent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from dangol.decisions import Reason, Verdict
 from dangol.events import Event, Kind, person_key
 from dangol.messages import ConsentStatement
-from dangol_journey.addresses import TOKEN_TRAITS, addresses_in, believed, place
+from dangol_journey.addresses import TOKEN_TRAITS, addresses_in, believed, email_of, phone_of, place
 from dangol_journey.clockwork import zone_of
 from dangol_journey.consents import keep, statements_in
 from dangol_journey.journey import Definitions
 from dangol_journey.model import Person, Remembered
 from dangol_journey.people import clean_id
 from dangol_journey.traits import MISSING, compute, property_at
-from dangol_journey.turn import Turn, facts_of, tell_facts
+from dangol_journey.turn import Turn, decide, facts_of, tell_facts
 
 # A person is loaded with every event of theirs, and others wait meanwhile: what is kept of one is bounded.
 MAX_TRAITS = 500
@@ -25,6 +26,10 @@ MAX_ANONYMOUS_IDS = 50
 MAX_REMEMBERED = 200
 REMEMBERED_FOR = timedelta(hours=72)
 ADDRESS_TRAITS = frozenset({"email", "phone", *TOKEN_TRAITS})
+READ_AS: Mapping[str, Callable[[Any, Sequence[str]], str | None]] = {
+    "email": lambda value, _locales: email_of(value),
+    "phone": phone_of,
+}
 
 
 def learn(turn: Turn, event: Event) -> None:
@@ -33,9 +38,14 @@ def learn(turn: Turn, event: Event) -> None:
     stated = stated_traits(event)
     trusted = believed(turn.person, event)
     _learn_ids(turn.person, event)
+    news = {field for field in READ_AS if stated.get(field) not in (None, "", turn.person.traits.get(field))}
     _learn_traits(turn.person, event, stated, trusted)
-    for address in addresses_in(event, stated, (turn.definitions.locale, turn.person.locale or ""), trusted):
+    locales = (turn.definitions.locale, turn.person.locale or "")
+    for address in addresses_in(event, stated, locales, trusted):
         turn.person.addresses = place(turn.person.addresses, address)
+    for field in sorted(news):
+        if READ_AS[field](stated[field], locales) is None:  # told once, not with every event that repeats it
+            decide(turn, Verdict.REJECTED, Reason.BAD_ADDRESS, about=field, field=field)
     consents = _learn_consents(turn, event, stated) if trusted else ()
     compute(turn.definitions, turn.person, event, turn.name)
     _remember(turn.definitions, turn.person, event, turn.name)
