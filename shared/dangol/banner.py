@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from dangol.commands import show
+from dangol.commands.client import DEFAULT_URL
 
 CONSENTING = {"name": "민지", "email": "minji@example.test", "phone": "010-1234-5678", "marketing_agreed": True}
 SILENT = {"name": "준", "email": "jun@example.test"}
@@ -50,6 +51,8 @@ class Banner:
             "",
             self.curl("minji", CONSENTING),
         ]
+        if self.address != DEFAULT_URL:
+            lines += ["", "commands find this product by its address:", "", f"  export DANGOL_URL={self.address}"]
         lines += ["", "then move the clock to the reminder, look at the inbox, and ask why:", ""]
         lines += [f"  {me} forward --next", f"  {me} why minji"]
         lines += ["", "Another who never agreed; paste, forward and ask why again:", "", self.curl("jun", SILENT), ""]
