@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 ORIGINS = {KeyKind.BROWSER: Origin.BROWSER, KeyKind.SERVER: Origin.SERVER, KeyKind.SECRET: Origin.SECRET}
 MOST_IN_HAND = 64 * 1024 * 1024  # bytes of bodies of requests that wait for the log
 BODY_WITHIN = 20.0  # seconds: a client that sends a byte now and then holds no connection for ever
+LINGER = 128 * 1024  # bytes over the limit that are still read
 SCOPE = "events:write"  # what a secret key needs to append
 RETRY_AFTER = timedelta(seconds=1)
 
@@ -103,7 +104,10 @@ class Intake:
 
 
 async def read_body(request: Request, within: float, limit: int = MAX_BODY) -> bytes:
-    """The request's bytes; raises `TooLarge` as soon as it is known, without reading the rest, or `TooSlow`."""
+    """The request's bytes; raises `TooLarge` without reading a long rest, or `TooSlow`.
+
+    A short rest is read and let go: a client that is cut off while it writes does not see the answer.
+    """
     if _stated_length(request) > limit:
         raise body.too_large(limit)
     pieces, size = [], 0
@@ -111,11 +115,14 @@ async def read_body(request: Request, within: float, limit: int = MAX_BODY) -> b
         async with asyncio.timeout(within):
             async for piece in request.stream():
                 size += len(piece)
-                if size > limit:
-                    raise body.too_large(limit)
-                pieces.append(piece)
+                if size > limit + LINGER:
+                    break
+                if size <= limit:
+                    pieces.append(piece)
     except TimeoutError as error:
         raise TooSlow("too_slow", f"the body did not come within {within:g} seconds") from error
+    if size > limit:
+        raise body.too_large(limit)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
