@@ -48,7 +48,8 @@ async def _lived(name: str, settings: Settings, listening: socket.socket) -> boo
 def listen(settings: Settings) -> socket.socket:
     """The socket of host and port; raises `Unavailable` where it is taken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named: asyncio turns Nagle's delay (40 ms an answer) off only where it is.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
