@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from dangol import sqlite_driver
 from dangol.errors import Invalid, Unavailable
 
 LOCK_WAIT = timedelta(seconds=1)  # for a predecessor that is just ending
@@ -96,7 +97,11 @@ async def _open_sqlite(path: Path) -> tuple[AsyncEngine, FileLock]:
     lock = FileLock(path)
     await lock.acquire()
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0
+        f"sqlite+aiosqlite:///{path}",
+        async_creator=lambda *_args, **_options: sqlite_driver.connect(path),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
     )
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
