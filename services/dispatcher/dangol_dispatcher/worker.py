@@ -1,7 +1,7 @@
 """The dispatcher at work: the reader of what journey says, a desk for each gateway, and the outbox."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -31,6 +31,7 @@ from dangol_dispatcher.rows import MESSAGE
 log = structlog.get_logger(__name__)
 GROUP = "dispatcher"
 BACK_OFF = 1.0  # seconds
+Opener = Callable[[Sequence[Document], House], Mapping[str, Gateway]]
 UNROUTED = ""  # the queue of what no gateway is configured for
 MENDED = (
     Reason.MISSING_VALUE,
@@ -45,15 +46,15 @@ MENDED = (
 class Worker:
     """Everything of dispatcher that runs in the background."""
 
-    def __init__(self, house: House, office: Office) -> None:
-        self.house, self.office = house, office
+    def __init__(self, house: House, office: Office, opener: Opener = open_gateways) -> None:
+        self.house, self.office, self._open = house, office, opener
         self.subscription = Subscription(house.stream, house.db, Topic.MESSAGES, GROUP, house.settings.member)
         self.desks: dict[tuple[str, str], Desk] = {}
         self.moved = asyncio.Event()  # what is published has moved
         self.joined = False
         self._retiring: set[asyncio.Task[None]] = set()  # desks that were replaced, until their calls are back
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._gateways: dict[str, dict[str, Gateway]] = {}
+        self._gateways: dict[str, Mapping[str, Gateway]] = {}
         self._documents: dict[str, tuple[Document, ...]] = {}
         self._synced = -1
         house.db.after_commit(self.clock_moved)
@@ -161,7 +162,7 @@ class Worker:
         retiring = tasks.create_task(_retire(leaving, self._gateways.get(workspace, {}).values()))
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
-        opened = open_gateways(documents, self.house)
+        opened = self._open(documents, self.house)
         self._gateways[workspace], self._documents[workspace] = opened, documents
         for name, gateway in [(UNROUTED, None), *opened.items()]:
             desk = Desk(self.office, workspace, name, gateway)
