@@ -33,16 +33,17 @@ class Flusher:
             return
         if self._count + len(outgoing) > self._room:
             raise Unavailable("the log is slower than its writers: too much waits for it")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((outgoing, done))
         self._count += len(outgoing)
         if self._task is None:
             self._task = asyncio.create_task(self._flush())
+        late = loop.call_later(self._deadline, _give_up, done)
         try:
-            async with asyncio.timeout(self._deadline):
-                await done
-        except TimeoutError as error:
-            raise Unavailable("the log did not answer in time") from error
+            await done
+        finally:
+            late.cancel()
 
     async def close(self) -> None:
         """Write what still waits."""
@@ -86,6 +87,11 @@ class Flusher:
                 if not done.done():
                     done.set_result(None)
             _count(records, time.perf_counter() - begun)
+
+
+def _give_up(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_exception(Unavailable("the log did not answer in time"))
 
 
 def _count(records: Sequence[Outgoing], seconds: float) -> None:

@@ -10,11 +10,12 @@ from importlib import import_module
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from dangol import metrics
 from dangol.clock import Clock
 from dangol.db import Db
+from dangol.front import Front
 from dangol.health import Health
 from dangol.http import make_app
 from dangol.keys import KeyRing
@@ -71,7 +72,8 @@ async def serve(
     keys = KeyRing(house.db, house.settings, house.clock)
     own = [keys_router(house.db, keys), health.router]
     app = make_app(keys, [*own, *routers, *(service.router for service in services)], docs_url=None, redoc_url=None)
-    server = _server(app)
+    hot = {path: handler for service in services for path, handler in service.hot.items()}
+    server = _server(Front(app, hot))
     _stop_on_signals(stop)
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_watch_the_loop())
@@ -131,7 +133,7 @@ class Door(uvicorn.Server):
         yield
 
 
-def _server(app: FastAPI) -> Door:
+def _server(app: Front) -> Door:
     config = uvicorn.Config(
         app,
         lifespan="off",

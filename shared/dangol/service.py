@@ -1,7 +1,7 @@
 """What a service is handed when it starts, and what it gives back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -9,6 +9,7 @@ from typing import Protocol
 from fastapi import APIRouter
 
 from dangol.db import Clock, Db
+from dangol.front import Handler
 from dangol.settings import Settings
 from dangol.stream import Stream
 
@@ -30,6 +31,7 @@ class Service(Protocol):
 
     name: str
     router: APIRouter
+    hot: Mapping[str, Handler]  # posts answered ahead of the router, by their whole path
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work in the background until `stop`; a raise ends the process."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
+from dangol.front import COLD
 from dangol.outbox import Outbox
 from dangol.service import House
 from dangol_dispatcher import inbox, pages
@@ -22,6 +23,7 @@ class Dispatcher:
     """The role, as the process sees it."""
 
     name = "dispatcher"
+    hot = COLD
 
     def __init__(self, worker: Worker, router: APIRouter) -> None:
         self.worker, self.router = worker, router

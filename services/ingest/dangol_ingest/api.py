@@ -1,6 +1,6 @@
 """The routes that clients of Segment, RudderStack, Jitsu and CloudEvents post to, with and without a last slash."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,12 +10,11 @@ from starlette.responses import Response
 
 from dangol.errors import NotFound
 from dangol.events import Kind
+from dangol.front import Handler
 from dangol_ingest import answers, cloudevents, segment
 from dangol_ingest.browser import Pages
 from dangol_ingest.intake import Intake, Opener, refused, respond
 from dangol_ingest.model import Posted
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,16 @@ CALLS: Mapping[str, Way] = {
 }
 
 
+def hot_calls(intake: Intake) -> dict[str, Handler]:
+    """The posts of events by their whole path, to be answered ahead of the framework."""
+    found: dict[str, Handler] = {}
+    for start, ways in (("/v1/", CALLS), ("/api/s/", SINGLES)):
+        for name, way in ways.items():
+            handler = partial(intake.take, opener=way.opener, single=way.single)
+            found |= {f"{start}{name}": handler, f"{start}{name}/": handler}
+    return found
+
+
 def make_router(intake: Intake, pages: Pages) -> APIRouter:
     """All of them. They are plain Starlette routes: parsing the body is ours, and so is the answer to a preflight."""
     router = APIRouter()
@@ -67,7 +76,9 @@ def _among(ways: Mapping[str, Way], intake: Intake) -> Handler:
         way = ways.get(request.path_params["call"])
         if way is None:
             hint = "one of " + ", ".join(sorted(ways))
-            return respond(request, refused(NotFound("not_found", "no such call", where=request.url.path, hint=hint)))
+            return respond(
+                request.headers, refused(NotFound("not_found", "no such call", where=request.url.path, hint=hint))
+            )
         return await intake.take(request, way.opener, single=way.single)
 
     return answered
@@ -76,7 +87,7 @@ def _among(ways: Mapping[str, Way], intake: Intake) -> Handler:
 def _route(router: APIRouter, path: str, method: str, handler: Handler) -> None:
     async def answered(request: Request) -> Response:
         if request.method == "OPTIONS":
-            return respond(request, answers.preflight(request.headers, f"{method}, OPTIONS"))
+            return respond(request.headers, answers.preflight(request.headers, f"{method}, OPTIONS"))
         return await handler(request)
 
     for spelled in (path, f"{path}/"):

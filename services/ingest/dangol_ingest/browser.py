@@ -40,11 +40,13 @@ class Pages:
             await _public_key(request, key)
             text = await asyncio.to_thread(Path(self._script).read_bytes) if self._script else None
         except (Invalid, Unavailable) as error:
-            return respond(request, refused(error))
+            return respond(request.headers, refused(error))
         except OSError as error:
-            return respond(request, refused(NotFound("no_script", f"DANGOL_ANALYTICS_JS can't be read: {error}")))
+            return respond(
+                request.headers, refused(NotFound("no_script", f"DANGOL_ANALYTICS_JS can't be read: {error}"))
+            )
         if text is None:
-            return respond(request, refused(_no_script()))
+            return respond(request.headers, refused(_no_script()))
         headers = {**answers.cross_origin(request.headers), **CACHED}
         return Response(text.replace(PLACEHOLDER, key.encode()), 200, headers, "application/javascript")
 
@@ -52,8 +54,8 @@ class Pages:
         try:
             await _public_key(request, token)
         except (Invalid, Unavailable) as error:
-            return respond(request, refused(error))
-        return respond(request, Answer(200, msgspec.json.encode(said(request, token)), CACHED))
+            return respond(request.headers, refused(error))
+        return respond(request.headers, Answer(200, msgspec.json.encode(said(request, token)), CACHED))
 
 
 async def _public_key(request: Request, token: str | None) -> Key:

@@ -130,7 +130,7 @@ def make_router(intake: Intake) -> APIRouter:
         async def lines() -> AsyncIterator[bytes]:
             with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as rejects:
                 reading = Reading(csv=comma, workspace=key.workspace)
-                begun = Import(intake, reading, intake.arrival(request, key), backfill, rejects)
+                begun = Import(intake, reading, intake.arrival(request.headers, key), backfill, rejects)
                 async for line in _lines(begun, request):
                     yield line
 

@@ -1,6 +1,7 @@
 """One request's way: read → open → whose key → believe → append → answer."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -50,27 +51,32 @@ class Intake:
         self.append, self.clock, self.body_within = append, clock, body_within
         self.admission = Admission(rate)
         self._in_hand = 0
+        self._run, self._posts = uuid4().hex, itertools.count()  # together a seed no other post has
 
     async def take(self, request: Request, opener: Opener, *, single: bool = False, beacon: bool = False) -> Response:
         """Answer one post: 200 when the log has it; never raises what a client may cause."""
+        headers = plain_headers(request)
         try:
-            answer = await self._taken(request, opener, single, beacon)
+            answer = await self._taken(request, headers, opener, single, beacon)
         except ClientDisconnect:
             return Response(status_code=400)
         except (Invalid, Unavailable) as error:
             answer = refused(error)
-        return respond(request, answer)
+        return respond(headers, answer)
 
-    async def _taken(self, request: Request, opener: Opener, single: bool, beacon: bool) -> Answer:
-        raw = await read_body(request, self.body_within)
+    async def _taken(
+        self, request: Request, headers: Mapping[str, str], opener: Opener, single: bool, beacon: bool
+    ) -> Answer:
+        raw = await read_body(request, headers, self.body_within)
         self._in_hand += len(raw)
         try:
             if self._in_hand > MOST_IN_HAND:
                 raise Unavailable("too many requests wait for the log", retry_after=RETRY_AFTER)
-            key = await _key_ahead(request)
-            posted = opener(request.headers, body.plain(raw, request.headers.get("content-encoding", "")))
+            token = keyholder.in_headers(headers)
+            key = await find_key(request, token) if token else None  # known before the body is looked at
+            posted = opener(headers, body.plain(raw, headers.get("content-encoding", "")))
             key = key or await _key_inside(request, posted, beacon)
-            believed = await self.keep(posted, self.arrival(request, key))
+            believed = await self.keep(posted, self.arrival(headers, key))
         finally:
             self._in_hand -= len(raw)
         return answers.told(believed, single)
@@ -88,27 +94,27 @@ class Intake:
         count(believed, arrival.workspace)
         return believed
 
-    def arrival(self, request: Request, key: Key) -> Arrival:
+    def arrival(self, headers: Mapping[str, str], key: Key) -> Arrival:
         """What is known of a request beside its body. A retry with the same `Idempotency-Key` has the same seed."""
         at = self.clock()
-        given = request.headers.get("idempotency-key")
+        given = headers.get("idempotency-key")
         return Arrival(
             workspace=key.workspace,
             origin=ORIGINS[key.kind],
             key_id=key.id,
             received_at=at,
-            seed=named("idempotency", key.workspace, given) if given else uuid4().hex,
+            seed=named("idempotency", key.workspace, given) if given else f"{self._run}{next(self._posts)}",
             ahead=max(at - utc_now(), timedelta(0)),
-            sent_at=request.headers.get("sentat"),
+            sent_at=headers.get("sentat"),
         )
 
 
-async def read_body(request: Request, within: float, limit: int = MAX_BODY) -> bytes:
+async def read_body(request: Request, headers: Mapping[str, str], within: float, limit: int = MAX_BODY) -> bytes:
     """The request's bytes; raises `TooLarge` without reading a long rest, or `TooSlow`.
 
     A short rest is read and let go: a client that is cut off while it writes does not see the answer.
     """
-    if _stated_length(request) > limit:
+    if _stated_length(headers) > limit:
         raise body.too_large(limit)
     pieces, size = [], 0
     try:
@@ -126,10 +132,15 @@ async def read_body(request: Request, within: float, limit: int = MAX_BODY) -> b
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def respond(request: Request, answer: Answer) -> Response:
+def plain_headers(request: Request) -> dict[str, str]:
+    """A request's headers by their lower-case names, the first of each. Starlette's own look through all each time."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
+
+
+def respond(headers: Mapping[str, str], answer: Answer) -> Response:
     """An answer as a response that pages of other origins may read."""
-    headers = {**answers.cross_origin(request.headers), **answer.headers}
-    return Response(answer.body, answer.status, headers, "application/json")
+    said = {**answers.cross_origin(headers), **answer.headers}
+    return Response(answer.body, answer.status, said, "application/json")
 
 
 def refused(error: Invalid | Unavailable) -> Answer:
@@ -161,20 +172,14 @@ async def find_key(request: Request, token: str | None) -> Key:
     return key
 
 
-async def _key_ahead(request: Request) -> Key | None:
-    """The key of the headers: known before the body is looked at."""
-    token = keyholder.in_headers(request.headers)
-    return await find_key(request, token) if token else None
-
-
 async def _key_inside(request: Request, posted: Posted, beacon: bool) -> Key:
     """The key of the body, else (of a beacon, which can set no header) of the query."""
     token = posted.key or (request.query_params.get("writeKey") if beacon else None)
     return await find_key(request, token)
 
 
-def _stated_length(request: Request) -> int:
+def _stated_length(headers: Mapping[str, str]) -> int:
     try:
-        return int(request.headers.get("content-length", "0"))
+        return int(headers.get("content-length", "0"))
     except ValueError:
         return 0

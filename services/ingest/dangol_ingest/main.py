@@ -1,15 +1,16 @@
 """Ingest, put together: the routes, over the log."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from fastapi import APIRouter
 
+from dangol.front import Handler
 from dangol.service import House, Service
 from dangol_ingest import imports
-from dangol_ingest.api import make_router
+from dangol_ingest.api import hot_calls, make_router
 from dangol_ingest.browser import Pages
 from dangol_ingest.intake import Intake
 
@@ -19,8 +20,8 @@ class Ingest:
 
     name = "ingest"
 
-    def __init__(self, house: House, router: APIRouter) -> None:
-        self._house, self.router = house, router
+    def __init__(self, house: House, router: APIRouter, hot: Mapping[str, Handler]) -> None:
+        self._house, self.router, self.hot = house, router, hot
 
     async def run(self, stop: asyncio.Event) -> None:
         """Wait."""
@@ -49,4 +50,4 @@ async def open_service(house: House) -> AsyncIterator[Service]:
     intake = Intake(house.stream.append, house.clock, house.settings.ingest_rate)
     router = make_router(intake, Pages(house.settings.analytics_js))
     router.include_router(imports.make_router(intake))
-    yield Ingest(house, router)
+    yield Ingest(house, router, hot_calls(intake))

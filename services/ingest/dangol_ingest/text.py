@@ -1,7 +1,6 @@
 """Strict JSON: text no database or reader after us could hold is found here, with its place. PURE."""
 
 import json
-import re
 from typing import Any
 
 import msgspec
@@ -9,7 +8,9 @@ import msgspec
 from dangol.errors import Invalid
 from dangol_ingest.model import MAX_DEPTH, Unreadable
 
-_SUSPECT = re.compile(rb"null|\\u0000|[0-9]{19}")
+# Looking for 19 digits in a row by a table and a substring takes a tenth of what an expression takes.
+_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
+_LONG_NUMBER = b"0" * 19
 _MAX_INT = 2**63
 _TOO_DEEP = "nested deeper than {depth} levels"
 
@@ -17,7 +18,9 @@ _TOO_DEEP = "nested deeper than {depth} levels"
 def needs_a_look(raw: bytes | memoryview) -> bool:
     """Whether a JSON text may hold what `sound` changes or refuses; most do not, and need no walk."""
     text = bytes(raw)
-    return _SUSPECT.search(text) is not None or text.count(b"{") + text.count(b"[") > MAX_DEPTH
+    if b"null" in text or b"\\u0000" in text or _LONG_NUMBER in text.translate(_DIGITS):
+        return True
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
 def sound(value: Any, where: str = "", depth: int = 0) -> Any:

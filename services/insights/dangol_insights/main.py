@@ -7,6 +7,7 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
+from dangol.front import COLD
 from dangol.service import House, Service
 from dangol_insights.api import make_router
 from dangol_insights.tail import Bell
@@ -17,6 +18,7 @@ class Insights:
     """The role: reads what was done and decided, and answers about it."""
 
     name = "insights"
+    hot = COLD
 
     def __init__(self, reading: Reading, bell: Bell, router: APIRouter) -> None:
         self._reading, self._bell, self.router = reading, bell, router

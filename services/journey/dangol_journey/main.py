@@ -7,6 +7,7 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
+from dangol.front import COLD
 from dangol.outbox import Outbox
 from dangol.service import House, Service
 from dangol_journey import machine
@@ -25,6 +26,7 @@ class JourneyService:
     """The role."""
 
     name = "journey"
+    hot = COLD
 
     def __init__(self, worker: Worker, router: APIRouter) -> None:
         self._worker, self.router = worker, router
