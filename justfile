@@ -24,9 +24,9 @@ check *args:
 test *args:
     .venv/bin/python -m pytest "$@"
 
-# measure this machine
+# measure this machine, both sides, with servers of its own (`./dangol bench` alone measures the embedded side)
 bench *args:
-    ./dangol bench "$@"
+    .venv/bin/python -m tests.support.bench "$@"
 
 # put the code in its form
 fmt:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
@@ -238,6 +239,21 @@ def doctor() -> None:
     from dangol.commands import doctoring
 
     raise typer.Exit(doctoring.run())
+
+
+@app.command()
+@plainly
+def bench(
+    rows: Annotated[list[str] | None, typer.Argument(help="Rows to measure; all by default.")] = None,
+    side: Annotated[str, typer.Option(help="embedded | production | both; by default what --log and --db allow.")] = "",
+    log: Annotated[str, typer.Option(help="kafka://host:port of a Kafka to measure with.")] = "",
+    db: Annotated[str, typer.Option(help="postgresql://… whose user may create a database.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="A few seconds a row: for development.")] = False,
+    json: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+) -> None:
+    """Measure this machine: each figure beside a reference loop timed in the same run."""
+    run = import_module("dangol_bench.main").run  # by name, as services are loaded: it imports them
+    raise typer.Exit(run(rows or [], side=side, log=log, db=db, quick=quick, json_file=json))
 
 
 def main(arguments: list[str] | None = None) -> Any:

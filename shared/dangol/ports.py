@@ -7,11 +7,15 @@ LISTENING = "0A"
 
 def holder(port: int) -> str:
     """`pid 4242 (python -m …)`, or what else can be said of who listens on a port of this machine."""
+    pid = pid_of(port)
+    return f"pid {pid} ({_command(Path('/proc') / str(pid))})" if pid else "another program"
+
+
+def pid_of(port: int) -> int | None:
+    """The process that listens on a port of this machine, where the kernel tells us."""
     inodes = _listening(port)
-    for process in Path("/proc").glob("[0-9]*"):
-        if inodes and _has(process, inodes):
-            return f"pid {process.name} ({_command(process)})"
-    return "another program"
+    pids = sorted(int(process.name) for process in Path("/proc").glob("[0-9]*") if inodes and _has(process, inodes))
+    return next(iter(pids), None)  # the oldest: those it forked have its socket too
 
 
 def _listening(port: int) -> set[str]:

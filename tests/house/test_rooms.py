@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("dangol_ingest", "dangol_journey", "dangol_dispatcher", "dangol_insights")
-OURS = [file for folder in ("shared", "services", "tests") for file in sorted((ROOT / folder).rglob("*.py"))]
+OURS = [file for folder in ("shared", "services", "bench", "tests") for file in sorted((ROOT / folder).rglob("*.py"))]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

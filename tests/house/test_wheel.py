@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"dangol", "dangol_ingest", "dangol_journey", "dangol_dispatcher", "dangol_insights"}
+PACKAGES = {"dangol", "dangol_ingest", "dangol_journey", "dangol_dispatcher", "dangol_insights", "dangol_bench"}
 DECOYS = ("services", "shared", "tests")
 
 

@@ -1,0 +1,66 @@
+"""`dangol bench`: the rows asked for, on the sides there are, one after the other; told as a table and as JSON."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+
+from dangol.commands import show
+from dangol.errors import DangolError, Invalid
+from dangol_bench import machine, table
+from dangol_bench.ground import Ground
+from dangol_bench.model import Measured, Row, Side
+from dangol_bench.rows import ROWS
+
+
+def run(names: Sequence[str], *, side: str, log: str, db: str, quick: bool, json_file: Path | None) -> int:
+    """Measure and tell; 0, or 1 where a row could not be measured. A bar that is not reached is told, not failed."""
+    rows = [_row(name) for name in names] or list(ROWS.values())
+    sides = _sides(side, log, db)
+    about, measured = asyncio.run(_run(rows, sides, Ground(Side.EMBEDDED, log, db, int(quick))))
+    table.show(show.out, about, measured)
+    if Side.PRODUCTION not in sides:
+        show.out.print("only the embedded side: --log and --db name a Kafka and a PostgreSQL for the other")
+    if json_file:
+        json_file.write_text(json.dumps(table.as_json(about, measured), indent=1, ensure_ascii=False) + "\n")
+    return int(any(one.failed for one in measured))
+
+
+async def _run(rows: Sequence[Row], sides: Sequence[Side], given: Ground) -> tuple[dict[str, str], list[Measured]]:
+    about = await machine.told(given.log, given.db) | (
+        {"size": "quick: smaller counts, for development"} if given.size else {}
+    )
+    measured: list[Measured] = []
+    for row in rows:
+        for side in sides:
+            if side in row.sides:
+                show.err.print(f"{row.name}, {side}: {row.about} …", highlight=False)
+                measured.append(await measure(row, Ground(side, given.log, given.db, given.size)))
+    return about, measured
+
+
+async def measure(row: Row, ground: Ground) -> Measured:
+    """One row on one side; what goes wrong in it is its result."""
+    began = monotonic()
+    try:
+        figures = await row.measure(ground)
+    except (DangolError, OSError, TimeoutError) as error:
+        return Measured(row.name, ground.side, failed=str(error) or repr(error), seconds=monotonic() - began)
+    return Measured(row.name, ground.side, figures, seconds=monotonic() - began)
+
+
+def _row(name: str) -> Row:
+    if name not in ROWS:
+        raise Invalid("no_such_row", f"no row {name}", hint=f"one of {', '.join(ROWS)}")
+    return ROWS[name]
+
+
+def _sides(side: str, log: str, db: str) -> list[Side]:
+    if side not in ("embedded", "production", "both", ""):
+        raise Invalid("bad_side", f"no side {side}", hint="embedded, production or both")
+    if bool(log) != bool(db):
+        raise Invalid("contradiction", "--log and --db go together: the production side needs both")
+    if side in ("production", "both") and not log:
+        raise Invalid("no_servers", f"--side {side} needs --log kafka://… and --db postgresql://…")
+    return [one for one in Side if side in (one, "both") or (not side and (log or one is Side.EMBEDDED))]
