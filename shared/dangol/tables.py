@@ -48,16 +48,13 @@ class Position(SQLModel, table=True):
 
 
 class Unsent(SQLModel, table=True):
-    """A payload committed with its state and not yet in the log: it is gone from here once it is there."""
+    """Payloads of one home committed with their state and not yet in the log: gone from here once they are there."""
 
     __table_args__ = (Index("unsent_of_home", "service", "home", "id"),)
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
     service: str
     home: int  # the partition whose holder publishes it
-    topic: str
-    key: str
-    name: str
-    value: bytes = Field(sa_type=LargeBinary)
+    records: bytes = Field(sa_type=LargeBinary)  # as `outbox.bundles` packs them: topic, key, name and value each
 
 
 class Logged(SQLModel, table=True):

@@ -13,7 +13,11 @@ from sqlmodel import SQLModel
 
 from dangol.db import Db, open_db
 from dangol.migrate import configuration, load_tables, migrate
+from dangol.outbox import unpacked
 from tests.contract.conftest import now
+
+PUT = """INSERT INTO unsent (service, home, topic, key, name, value)
+    VALUES (:service, :home, :topic, :key, :name, :value)"""
 
 
 @pytest.fixture
@@ -70,6 +74,24 @@ async def test_a_newer_schema_is_left_alone(empty: Db) -> None:
     await migrate(empty)
     async with empty.transaction() as conn:
         assert (await conn.execute(text("SELECT version_num FROM alembic_version"))).scalar_one() == "9999"
+
+
+async def test_what_waits_to_be_published_outlives_a_new_outbox(empty: Db) -> None:
+    """Caught: a revision that made the table anew and put nothing back."""
+    waiting = "SELECT id, topic, key, name, value FROM unsent ORDER BY id"
+    async with empty.transaction() as conn:
+        await conn.run_sync(lambda connection: command.upgrade(configuration(connection), "0005"))
+        for n in range(3):
+            one = {"topic": "messages", "key": f"k{n}", "name": f"n{n}", "value": b"\x00v%d" % n}
+            await conn.execute(text(PUT), {"service": "journey", "home": n, **one})
+        before = [tuple(row[1:]) for row in await conn.execute(text(waiting))]
+        await conn.run_sync(lambda connection: command.upgrade(configuration(connection), "0006"))
+        bundles = [row[0] for row in await conn.execute(text("SELECT records FROM unsent ORDER BY id"))]
+        found = [(one.topic, one.key, one.name, one.value) for bundle in bundles for one in unpacked(bundle)]
+        assert found == [(topic, key, name, bytes(value)) for topic, key, name, value in before]
+        await conn.run_sync(lambda connection: command.downgrade(configuration(connection), "0005"))
+        assert [tuple(row[1:]) for row in await conn.execute(text(waiting))] == before
+    await migrate(empty)
 
 
 def test_the_revisions_are_one_line() -> None:

@@ -13,7 +13,7 @@ from dangol.decisions import Decision
 from dangol.documents import DefinitionSet
 from dangol.events import Event, Origin, key_of
 from dangol.messages import Facts, Message, Spoken
-from dangol.outbox import Outbox
+from dangol.outbox import Outbox, unpacked
 from dangol.stream import Outgoing, Stream
 from dangol.tables import Logged, Unsent
 from dangol.topics import Topic
@@ -112,8 +112,9 @@ async def person_of(db: Db, user: str, workspace: str = "default") -> Person:
 async def said(db: Db, topic: Topic) -> list[bytes]:
     """Everything said on a topic: in the embedded log, or in the outbox."""
     logged = await rows(db, f"SELECT id, value FROM {Logged.__tablename__} WHERE topic = '{topic}' ORDER BY id")
-    unsent = await rows(db, f"SELECT id, value FROM {Unsent.__tablename__} WHERE topic = '{topic}' ORDER BY id")
-    return [bytes(row[1]) for row in logged + unsent]
+    unsent = await rows(db, f"SELECT records FROM {Unsent.__tablename__} ORDER BY id")
+    waiting = [one for (records,) in unsent for one in unpacked(records) if one.topic == topic]
+    return [bytes(row[1]) for row in logged] + [one.value for one in waiting]
 
 
 async def messages(db: Db) -> list[Message]:

@@ -23,7 +23,7 @@ from dangol_journey.model import Wake
 from dangol_journey.plan import Plan
 from dangol_journey.published import Published
 from dangol_journey.saying import outgoing_of
-from dangol_journey.store import Saving, hand_over_history, lock_people, save_people
+from dangol_journey.store import Loaded, Saving, hand_over_history, lock_people, save_people
 
 MOST_RAISING = 0.05  # of a batch's people
 FEWEST_RAISING = 10
@@ -101,7 +101,7 @@ async def settle_wakes(
     people = await lock_people(conn, moments)
     due = {id: one for id, one in people.items() if one.wake_at is not None and one.wake_at <= moments[id]}
     await load_inside(conn, shop.published, due, now)
-    gathered = Gathered(Plan(), *subjects_of(due))
+    gathered = Gathered(Plan(), subjects_of(due), due)
     acting = _acting(shop, gathered, now)
     acting.pending = {id: [Wake(moments[id])] for id in due}
     await acting.finish()
@@ -120,7 +120,7 @@ async def _save(conn: AsyncConnection, shop: Workshop, gathered: Gathered, found
     raised = [one for subject in subjects for one in subject.raised]
     _refuse_too_many(raised, len(subjects))
     found.asides += [_aside(one, gathered.subjects[one.profile], now) for one in raised]
-    await save_people(conn, [_saving(shop.stream, subject, gathered.raw) for subject in subjects])
+    await save_people(conn, [_saving(shop.stream, subject, gathered.loaded[subject.person.id]) for subject in subjects])
     for winner, loser in gathered.plan.unions:
         await hand_over_history(conn, loser, winner)
     await identities.move(conn, gathered.plan.moves, gathered.plan.unions)
@@ -145,10 +145,11 @@ async def _say(
     )
 
 
-def _saving(stream: Stream, subject: Subject, raw: Mapping[str, Mapping[str, str]]) -> Saving:
+def _saving(stream: Stream, subject: Subject, before: Loaded) -> Saving:
     person = subject.person
-    home = stream.partition_of(person.key)
-    return Saving(person, subject.enrolments(), home, subject.wake_at(), subject.wake_raises, raw.get(person.id, {}))
+    at_home = before.state and before.person.key == person.key
+    home = before.home if at_home else stream.partition_of(person.key)
+    return Saving(person, subject.enrolments(), home, subject.wake_at(), subject.wake_raises, before)
 
 
 def _aside(raised: Raised, subject: Subject, now: datetime) -> Aside:

@@ -22,11 +22,11 @@ class Moved(Exception):
 
 @dataclass(slots=True)
 class Gathered:
-    """The plan of a batch, and the people in it by profile; `raw` the texts their enrolments were read from."""
+    """The plan of a batch, and the people in it by profile, as they were `loaded` and as they are by now."""
 
     plan: Plan = field(default_factory=Plan)
     subjects: dict[str, Subject] = field(default_factory=dict)
-    raw: dict[str, dict[str, str]] = field(default_factory=dict)
+    loaded: Mapping[str, Loaded] = field(default_factory=dict)
 
 
 async def gather(
@@ -43,7 +43,7 @@ async def gather(
     people |= {id: Loaded(new_person(event, id, now)) for id, event in made.new.items()}
     await load_inside(conn, published, people, now)
     await load_entered(conn, people, _pairs(rules, published, made))
-    return Gathered(made, *subjects_of(people))
+    return Gathered(made, subjects_of(people), people)
 
 
 async def load_inside(conn: AsyncConnection, published: Published, people: Mapping[str, Loaded], now: datetime) -> None:
@@ -57,12 +57,11 @@ async def load_inside(conn: AsyncConnection, published: Published, people: Mappi
         await published.pin(conn, workspace, [one for loaded in those for one in loaded.person.enrolments])
 
 
-def subjects_of(people: Mapping[str, Loaded]) -> tuple[dict[str, Subject], dict[str, dict[str, str]]]:
-    """People as they are decided about, and the texts of their enrolments."""
-    subjects = {
+def subjects_of(people: Mapping[str, Loaded]) -> dict[str, Subject]:
+    """People as they are decided about."""
+    return {
         id: Subject(one.person, one.wake_raises, one.wake_at if one.wake_raises else None) for id, one in people.items()
     }
-    return subjects, {id: one.raw for id, one in people.items()}
 
 
 def _refuse_moved(

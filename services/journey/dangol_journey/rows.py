@@ -29,14 +29,19 @@ class Shape:
         arrays = (f"CAST(:{name} AS {kind}[])" for name, kind in self.columns)
         return f"unnest({', '.join(arrays)}) AS r({', '.join(name for name, _ in self.columns)})"
 
+    def one(self) -> str:
+        """The FROM item that is one row, to be run for each: on SQLite half the time of JSON, where rows are wide."""
+        return f"(SELECT {', '.join(f'? AS {name}' for name, _ in self.columns)}) AS r"
+
     def given(self, dialect: str, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
         """The parameters for rows that have the columns' values in their order."""
         if dialect == "sqlite":
-            return {"rows": msgspec.json.encode(self._as_text(rows)).decode()}
+            return {"rows": msgspec.json.encode(self.as_text(rows)).decode()}
         columns = zip(*rows, strict=True)
         return {name: list(values) for (name, _), values in zip(self.columns, columns, strict=True)}
 
-    def _as_text(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+    def as_text(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """The rows with their moments as SQLite stores them."""
         moments = [i for i, (_, kind) in enumerate(self.columns) if kind == MOMENT]
         if not moments:
             return rows
@@ -59,6 +64,17 @@ async def execute(
     dialect = conn.dialect.name
     moments = {name: moment_for(conn, at) for name, at in others.items()}
     return await conn.execute(_statement(dialect, template, shape), shape.given(dialect, rows) | moments)
+
+
+async def write(conn: AsyncConnection, template: str, shape: Shape, rows: Sequence[Sequence[Any]]) -> None:
+    """Run a statement that gives nothing back; on SQLite once for each row. `rows` is not empty.
+
+    A statement for SQLite alone may say `?` for each column of the shape instead of `{r}`.
+    """
+    if conn.dialect.name == "postgresql":
+        await execute(conn, template, shape, rows)
+    else:
+        await conn.exec_driver_sql(template.format(r=shape.one()), [tuple(row) for row in shape.as_text(rows)])
 
 
 def moment_for(conn: AsyncConnection, at: datetime) -> datetime | str:

@@ -9,7 +9,8 @@ from dangol.db import UtcDateTime
 
 _WAKES = text("wake_at IS NOT NULL")
 _LIVE = text("status = 'live'")
-_OPEN = text("status = 'live' OR goal_until IS NOT NULL")
+_MERGED = text("merged_into IS NOT NULL")
+_GOAL = text("status <> 'live' AND goal_until IS NOT NULL")
 
 
 class Profile(SQLModel, table=True):
@@ -18,6 +19,7 @@ class Profile(SQLModel, table=True):
     __table_args__ = (
         Index("profile_wake", "home", "wake_at", postgresql_where=_WAKES, sqlite_where=_WAKES),
         Index("profile_email", "workspace", "email"),
+        Index("profile_merged", "merged_into", postgresql_where=_MERGED, sqlite_where=_MERGED),
     )
 
     id: str = Field(primary_key=True)
@@ -26,7 +28,7 @@ class Profile(SQLModel, table=True):
     home: int
     user_id: str | None = None
     email: str | None = None  # to be looked up by
-    merged_into: str | None = Field(default=None, index=True)
+    merged_into: str | None = None
     version: int
     state: str = Field(sa_column=Column(Text, nullable=False))
     wake_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -47,7 +49,7 @@ class Enrolment(SQLModel, table=True):
 
     __table_args__ = (
         Index("enrolment_live", "profile", "journey", "key", unique=True, postgresql_where=_LIVE, sqlite_where=_LIVE),
-        Index("enrolment_open", "profile", postgresql_where=_OPEN, sqlite_where=_OPEN),
+        Index("enrolment_goal", "profile", postgresql_where=_GOAL, sqlite_where=_GOAL),
         Index("enrolment_entered", "profile", "journey", "key", "entered_at"),
         Index("enrolment_counts", "workspace", "journey", "status", "step"),
     )
