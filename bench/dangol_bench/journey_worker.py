@@ -12,6 +12,7 @@ from sqlalchemy import text
 from dangol.clock import utc_now
 from dangol.codec import encode
 from dangol.events import Event, key_of
+from dangol.outbox import unpacked
 from dangol.stream import Outgoing
 from dangol.topics import Topic
 from dangol_bench.ground import Ground, home
@@ -34,6 +35,10 @@ TEMPLATE = """template: note
 category: transactional
 email: {subject: hello, text: '{{ profile.name }}: {{ event.name }}'}
 """
+SAID = {
+    "sqlite": "SELECT value FROM logged WHERE topic = 'messages' ORDER BY id DESC LIMIT 1",
+    "postgresql": "SELECT records FROM unsent",
+}
 
 
 async def measure(ground: Ground) -> Sequence[Figure]:
@@ -105,11 +110,14 @@ async def _texts(bench: Bench, people: int) -> Texts:
     async with bench.shop.db.transaction() as conn:
         person = (await conn.execute(text("SELECT state FROM profile LIMIT 1"))).scalar_one()
         enrolment = (await conn.execute(text("SELECT state FROM enrolment LIMIT 1"))).scalar_one()
-        said = "SELECT value FROM {} WHERE topic = 'messages' ORDER BY id DESC LIMIT 1"
-        table = "logged" if bench.shop.db.dialect == "sqlite" else "unsent"
-        message = (await conn.execute(text(said.format(table)))).scalar_one()
+        said = [bytes(row[0]) for row in await conn.execute(text(SAID[bench.shop.db.dialect]))]
+    messages = said if bench.shop.db.dialect == "sqlite" else [one.value for one in _bundled(said)]
     await bench.relay()
-    return Texts(person, enrolment, bytes(message))
+    return Texts(person, enrolment, messages[-1])
+
+
+def _bundled(bundles: Sequence[bytes]) -> list[Outgoing]:
+    return [one for bundle in bundles for one in unpacked(bundle) if one.topic == Topic.MESSAGES]
 
 
 async def _refuse_missing(bench: Bench, people: int) -> None:

@@ -1,5 +1,6 @@
 """The journey worker without its loops: opened over a real log and database, and driven batch by batch."""
 
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dangol.clock import utc_now
 from dangol.db import Db, open_db
 from dangol.documents import read_dir
 from dangol.migrate import migrate
-from dangol.process import open_house
+from dangol.process import COLLECT_AT, open_house
 from dangol.publishing import publish_checked, workspace_of
 from dangol.service import House
 from dangol.stream import Outgoing
@@ -71,6 +72,8 @@ async def opened(home: Home, definitions: Path) -> AsyncIterator[Bench]:
             assert isinstance(role, JourneyService)
             worker = role._worker
             await worker.subscription.start()
+            gc.freeze()
+            gc.set_threshold(*COLLECT_AT)  # as a role's process does
             yield Bench(house, worker)
             await worker.subscription.close()
     finally:
