@@ -3,16 +3,16 @@
 import importlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from dangol.db import Db, open_db
 from dangol.settings import read_settings
+
+if TYPE_CHECKING:  # Alembic is a tenth of a start, and hardly ever needed there
+    from alembic.config import Config
 
 log = structlog.get_logger(__name__)
 TABLE_MODULES = (
@@ -21,6 +21,7 @@ TABLE_MODULES = (
     "dangol_dispatcher.tables",
     "dangol_insights.tables",
 )
+REVISIONS = Path(__file__).with_name("migrations") / "versions"
 LOCK = 0x6D696772  # "migr": the advisory lock of who migrates
 
 
@@ -57,15 +58,31 @@ def load_tables() -> None:
                 raise
 
 
-def configuration(connection: Connection | None = None) -> Config:
+def configuration(connection: Connection | None = None) -> "Config":
     """Alembic's configuration for our revisions, over an open connection."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.attributes["connection"] = connection
     return config
 
 
+def _is_newest(connection: Connection) -> bool:
+    """Whether there is nothing to do, as at almost every start: then Alembic is not even loaded."""
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    newest = max(path.name for path in REVISIONS.glob("v[0-9]*.py"))
+    return list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars()) == [newest[1:5]]
+
+
 def _upgrade(connection: Connection) -> None:
+    if _is_newest(connection):
+        return
+    from alembic import command
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     config = configuration(connection)
     known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
     newer = set(MigrationContext.configure(connection).get_current_heads()) - known

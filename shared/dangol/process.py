@@ -103,6 +103,7 @@ async def _announce(server: "Door", started: Callable[[], Awaitable[None]] | Non
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AT)
+    gc.enable()
     if started:
         await started()
 

@@ -84,8 +84,9 @@ def eventually(look: Callable[[], T], within: float = 30.0) -> T:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without settings of a dangol."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("DANGOL_")}
+    """This process's environment without settings of a dangol. Compiled modules are kept: each start is 2 s sooner."""
+    left_out = ("DANGOL_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 
 
 def free_port() -> int:
