@@ -14,6 +14,7 @@ from dangol.definitions import Document
 from dangol.events import Fate
 from dangol.messages import Cancel, CouponIssue
 from dangol_dispatcher import replay, switches
+from dangol_dispatcher.answering import WORKERS_ENDED
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Later, Outcome, Rejected
 from tests.support.databases import sqlite_copy
 from tests.support.dispatching import (
@@ -260,6 +261,30 @@ async def test_what_a_dead_worker_left_is_found_when_its_lease_ends(url: str) ->
             await shop.work(mail)
             assert len(mail.handed) == tries
             assert (await shop.status(id))[0] == ("sent" if tries else "unknown")
+
+
+async def test_what_a_dead_worker_left_is_repeated_at_once_unless_it_seems_to_end_workers(url: str) -> None:
+    """faults D56, P4: whose worker was killed twice waited 5 minutes. Caught: the schedule asked for a worker's end."""
+    mail = ToldGateway(key_window=DAY)
+    async with shop_of(url) as shop:
+        await shop.hear(some_facts(), a_message(template="notice"))
+        for ends in range(WORKERS_ENDED + 1):
+            desk = shop.desk(mail)
+            if ends:
+                await desk.step()  # finds what was left
+            await desk.step()
+            assert desk._calls
+            assert (await delivery_of(shop))["counted_attempts"] == 0, f"{ends} ends"
+            for call in list(desk._calls):
+                call.cancel()
+            await desk.drain()
+            shop.desks.clear()
+            shop.clock.move(timedelta(minutes=1))
+        for _ in range(2):
+            await shop.desk(mail).step()
+        assert (await delivery_of(shop))["counted_attempts"] == 1
+        assert not shop.desk(mail)._calls, "this one waits for its schedule"
+        assert mail.handed == []
 
 
 async def test_a_worker_that_wakes_after_its_lease_does_not_call(url: str) -> None:

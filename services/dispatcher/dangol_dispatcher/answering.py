@@ -11,6 +11,7 @@ from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Hold, Later, M
 from dangol_dispatcher.schedule import next_attempt_at, waited_for
 from dangol_dispatcher.telling import Told
 
+WORKERS_ENDED = 5  # while it was with them: then a delivery is tried again by its schedule only
 THROTTLED_FOR = timedelta(seconds=30)  # where the gateway does not say for how long
 
 
@@ -36,7 +37,7 @@ def answered(waiting: Waiting, tried: Tried, outcome: Outcome, now: datetime) ->
                 slowed(waiting, tried, outcome, now) if outcome.throttled else postponed(waiting, tried, outcome, now)
             )
         case Ambiguous():
-            return ambiguous(waiting, tried, outcome.said, now)
+            return ambiguous(waiting, tried, outcome, now)
         case _:
             assert_never(outcome)
 
@@ -75,20 +76,27 @@ def refused(waiting: Waiting, tried: Tried, outcome: Rejected, now: datetime) ->
     return _next_channel(waiting, tried, Reason.REJECTED_PERMANENTLY, outcome.said, now)
 
 
-def ambiguous(waiting: Waiting, tried: Tried, said: str, now: datetime) -> Turn:
+def ambiguous(waiting: Waiting, tried: Tried, outcome: Ambiguous, now: datetime) -> Turn:
     """claimed → retrying with the same key or blindly once, or unknown: as the mode says."""
-    one = tried.claimed
-    at = _repeat_at(waiting, tried, now)
+    one, said = tried.claimed, outcome.said
+    at = _repeat_at(waiting, tried, outcome, now)
     if at is not None:
         return _again(one, Reason.AMBIGUOUS, said, at, "ambiguous", sure=False)
     told = Told(Verdict.UNKNOWN, Reason.AMBIGUOUS, one.content.channel, one.gateway, _said(said, attempt=one.attempt))
     return _ended(one, Status.UNKNOWN, Reason.AMBIGUOUS, told, Fate.UNKNOWN, now)
 
 
-def _repeat_at(waiting: Waiting, tried: Tried, now: datetime) -> datetime | None:
+def no_fault_of_the_gateway(tried: Tried, outcome: Ambiguous) -> bool:
+    """A worker's end is waited for by nobody and counts for no attempt, unless this delivery seems to end workers."""
+    return outcome.worker_gone and tried.ambiguous < WORKERS_ENDED
+
+
+def _repeat_at(waiting: Waiting, tried: Tried, outcome: Ambiguous, now: datetime) -> datetime | None:
     """When a delivery of unknown fate may be handed over again: while the gateway honours its key, or blindly once."""
     one = tried.claimed
-    at = next_attempt_at(one.content.channel, one.delivery, tried.counted_attempts + 1, None, now)
+    at: datetime | None = now
+    if not no_fault_of_the_gateway(tried, outcome):
+        at = next_attempt_at(one.content.channel, one.delivery, tried.counted_attempts + 1, None, now)
     if at is None or at >= waiting.request.expires_at:
         return None
     keyed = one.mode is Mode.EFFECTIVELY_ONCE and tried.key_until is not None and at < tried.key_until

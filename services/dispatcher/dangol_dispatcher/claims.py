@@ -31,7 +31,7 @@ from dangol_dispatcher.rows import Row
 from dangol_dispatcher.talk import tell
 
 LEASE_BEYOND = timedelta(seconds=30)  # what a lease outlives the gateway's deadline by
-WORKER_GONE = Ambiguous("the worker that tried it is gone")
+WORKER_GONE = Ambiguous("the worker that tried it is gone", worker_gone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _left_behind(this: Round, waiting: Waiting) -> None:
         this.turns.append((waiting, ledger.held(waiting, Hold(this.now, Reason.AMBIGUOUS))))
         return
     tried = tried_of(claimed_of(row, waiting.profile), row, this.counter.key_window)
-    turn = answering.ambiguous(waiting, tried, WORKER_GONE.said, this.now)
+    turn = answering.ambiguous(waiting, tried, WORKER_GONE, this.now)
     this.turns.append((waiting, turn))
     this.left_behind.append(Answered(tried, WORKER_GONE, turn))
 

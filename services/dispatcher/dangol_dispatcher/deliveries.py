@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
-from dangol_dispatcher.answering import Tried
+from dangol_dispatcher.answering import Tried, no_fault_of_the_gateway
 from dangol_dispatcher.ledger import Turn
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Content, Later, Mode, Outcome, Rejected
 from dangol_dispatcher.rows import ATTEMPT, DELIVERY, Row, put
@@ -134,10 +134,16 @@ def _attempt_end(one: Answered) -> Row:
 
 
 def _delivery_end(one: Answered) -> Row:
-    """Being throttled, or refused for our credentials, counts for no attempt."""
-    uncounted = (isinstance(one.outcome, Later) and one.outcome.throttled) or (
-        isinstance(one.outcome, Rejected) and one.outcome.credentials
-    )
+    """Being throttled, refused for our credentials, or left behind by a worker counts for no attempt."""
+    match one.outcome:
+        case Later():
+            uncounted = one.outcome.throttled
+        case Rejected():
+            uncounted = one.outcome.credentials
+        case Ambiguous():
+            uncounted = no_fault_of_the_gateway(one.tried, one.outcome)
+        case _:
+            uncounted = False
     return {
         "of": one.tried.claimed.delivery,
         "now_is": one.turn.ended or one.turn.status.value,

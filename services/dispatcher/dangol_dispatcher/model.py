@@ -191,6 +191,7 @@ class Ambiguous:
     """Perhaps taken: no answer, or one that may come after the deed."""
 
     said: str
+    worker_gone: bool = False  # nobody waited for an answer: it says nothing of the gateway
 
 
 Outcome = Accepted | Rejected | Later | Ambiguous
