@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dangol.db import in_transaction
@@ -12,6 +13,7 @@ from dangol.events import Fate
 from dangol.messages import Cancel
 from dangol_dispatcher.claims import claim, look
 from dangol_dispatcher.considering import Counter
+from dangol_dispatcher.desk import Desk
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Later, Outcome, Rejected
 from tests.support.databases import sqlite_copy
 from tests.support.dispatching import (
@@ -88,6 +90,32 @@ async def test_what_is_no_longer_wanted_is_not_tried_again(shop: Shop) -> None:
     assert len(mail.handed) <= 1
     assert await shop.status("m1") == ("cancelled", "cancelled")
     assert (told(shop)[-1], fates(shop)) == (("dropped", "cancelled"), [Fate.DROPPED])
+
+
+async def test_several_that_are_being_tried_are_no_longer_wanted(shop: Shop) -> None:
+    """Found by the simulation: a statement of two such messages was refused, and the reader stood still for ever."""
+    mail = ToldGateway(answers=lambda _one: Later("451"))
+    await shop.hear(some_facts(), a_message("m1"), a_message("m2"))
+    desk = shop.desk(mail)
+    await desk.step()
+    await shop.hear(NO_MORE, msgspec.structs.replace(NO_MORE, id="m2"))
+    await desk.drain()
+    shop.clock.move(timedelta(minutes=5))
+    await shop.work(mail)
+    assert [(await shop.status(id))[0] for id in ("m1", "m2")] == ["cancelled", "cancelled"]
+
+
+async def test_who_is_passed_a_message_is_told_to_look(shop: Shop) -> None:
+    """Found by the simulation: with one process nobody polls, and it lay there until another message came."""
+    mail = ToldGateway(answers=in_turn(Rejected("554 spam")))
+    told_to: list[str] = []
+    desk = Desk(shop.office, WORKSPACE, mail.name, mail, lambda: told_to.append("look"))
+    await shop.hear(some_facts(), a_message(by=("email", "sms")))
+    await desk.step()
+    await desk.drain()
+    assert told_to == []
+    await desk.step()
+    assert told_to == ["look"]
 
 
 async def test_what_is_no_longer_wanted_is_stopped_between_claim_and_call(shop: Shop) -> None:

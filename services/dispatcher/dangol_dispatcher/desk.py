@@ -1,7 +1,7 @@
 """The desk of one gateway: works through its queue, claims no more than it starts, sleeps until something is due."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -52,10 +52,20 @@ class View:
 
 
 class Desk:
-    """One gateway of one workspace; without a gateway it only says no, or passes on what has one by now."""
+    """One gateway of one workspace; without a gateway it only says no, or passes on what has one by now.
 
-    def __init__(self, office: Office, workspace: str, name: str, gateway: Gateway | None) -> None:
-        self.workspace, self.name, self.gateway = workspace, name, gateway
+    `passed_on` is called when a message was put into another's queue: who sleeps there must look.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        workspace: str,
+        name: str,
+        gateway: Gateway | None,
+        passed_on: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.workspace, self.name, self.gateway, self._passed_on = workspace, name, gateway, passed_on
         self.wake = asyncio.Event()
         self.sleeping_until: datetime | None = None
         self.busy = True
@@ -101,6 +111,8 @@ class Desk:
         if this is None:
             return office.db.clock()
         self._start(view.counter, this.claimed)
+        if any(turn.gateway not in (None, self.name) for _, turn in this.turns):
+            self._passed_on()
         moved = bool(this.turns)
         return office.db.clock() if moved else office.db.clock() + CROWDED
 

@@ -165,7 +165,7 @@ class Worker:
         opened = self._open(documents, self.house)
         self._gateways[workspace], self._documents[workspace] = opened, documents
         for name, gateway in [(UNROUTED, None), *opened.items()]:
-            desk = Desk(self.office, workspace, name, gateway)
+            desk = Desk(self.office, workspace, name, gateway, self.ring)
             self.desks[workspace, name] = desk
             self._running[workspace, name] = tasks.create_task(desk.run(stop))
 
