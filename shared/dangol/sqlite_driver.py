@@ -1,4 +1,8 @@
-"""aiosqlite with one visit to its thread a statement: SQLAlchemy's way takes four, and each costs as much as a row."""
+"""aiosqlite that visits its thread only for what takes long: a visit costs more than most statements.
+
+Beside a busy loop a visit is dear: the thread waits for Python's lock before it begins, and again before it answers.
+So commits (they wait for the disk) and bulky statements go to the thread, everything else is done where it is asked.
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -7,14 +11,16 @@ from typing import Any
 
 import aiosqlite
 
+BULKY = 4096  # characters or bytes of one parameter
+MANY = 16  # rows of parameters
 Ran = tuple[Any, int, int | None, list[Any]]  # description, rowcount, lastrowid, rows
 
 
 class OneVisitCursor(aiosqlite.Cursor):
-    """A cursor that runs a statement and fetches all its rows in one visit; what SQLAlchemy asks then is at hand."""
+    """A cursor that runs a statement and fetches all its rows at once; what SQLAlchemy asks then is at hand."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._conn = connection
+    def __init__(self, connection: "OneVisitConnection") -> None:
+        self._conn: OneVisitConnection = connection
         self._ran: Ran = (None, -1, None, [])
 
     async def __aenter__(self) -> "OneVisitCursor":
@@ -22,11 +28,13 @@ class OneVisitCursor(aiosqlite.Cursor):
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "OneVisitCursor":
         """Run one statement."""
-        return await self._run(lambda cursor: cursor.execute(sql, parameters or ()))  # type: ignore[arg-type]
+        given: Any = parameters or ()
+        return await self._run(lambda cursor: cursor.execute(sql, given), bulky(given))
 
     async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> "OneVisitCursor":
         """Run one statement for many rows."""
-        return await self._run(lambda cursor: cursor.executemany(sql, parameters))  # type: ignore[arg-type]
+        rows: list[Any] = list(parameters)
+        return await self._run(lambda cursor: cursor.executemany(sql, rows), len(rows) > MANY)
 
     async def fetchall(self) -> list[sqlite3.Row]:
         """The rows, which are here already."""
@@ -50,23 +58,46 @@ class OneVisitCursor(aiosqlite.Cursor):
         """The number the last inserted row got."""
         return self._ran[2]
 
-    async def _run(self, statement: Callable[[sqlite3.Cursor], object]) -> "OneVisitCursor":
-        def visit() -> Ran:
+    async def _run(self, statement: Callable[[sqlite3.Cursor], object], long: bool) -> "OneVisitCursor":
+        def run() -> Ran:
             cursor = self._conn._conn.cursor()
             statement(cursor)
             rows = cursor.fetchall() if cursor.description else []
             return cursor.description, cursor.rowcount, cursor.lastrowid, rows
 
-        self._ran = await self._conn._execute(visit)  # type: ignore[no-untyped-call]
+        self._ran = await self._conn._execute(run) if long or self._conn.away else run()
         return self
 
 
 class OneVisitConnection(aiosqlite.Connection):
     """A connection that gives such cursors."""
 
+    _sent = _done = 0  # visits to the thread: begun by us, ended by it
+
+    @property
+    def away(self) -> bool:
+        """Whether the thread has the connection: then whatever comes waits behind it."""
+        return self._sent != self._done
+
     def cursor(self) -> OneVisitCursor:  # type: ignore[override] # to be entered, as SQLAlchemy does
         """A cursor; nothing is asked of the thread for it."""
         return OneVisitCursor(self)
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        def visit() -> Any:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                self._done += 1
+
+        self._sent += 1
+        return await super()._execute(visit)  # type: ignore[no-untyped-call]
+
+
+def bulky(parameters: Any) -> bool:
+    """Whether a parameter is so long that the statement is likely to be about many rows."""
+    values = parameters.values() if isinstance(parameters, dict) else parameters
+    return any(isinstance(value, str | bytes) and len(value) > BULKY for value in values)
 
 
 async def connect(path: Path) -> OneVisitConnection:
