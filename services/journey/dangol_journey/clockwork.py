@@ -24,6 +24,7 @@ def zone_of(name: str) -> ZoneInfo | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def zone_for(*names: str | None) -> ZoneInfo:
     """The first of these that is a zone (the person's, then the workspace's), else UTC."""
     return next((zone for name in names if name and (zone := zone_of(name))), ZoneInfo("UTC"))

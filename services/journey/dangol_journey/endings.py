@@ -25,12 +25,9 @@ def exits(turn: Turn) -> None:
 def exit_by(turn: Turn, enrolment: Enrolment, event: str, at: datetime, properties: Mapping[str, Any]) -> str | None:
     """The name of the exit an event would be for an enrolment; None where it is none."""
     journey = journey_of(turn.definitions, enrolment)
-    scope: dict[str, Any] | None = None
     for rule in journey.exits if journey else ():
-        if rule.event == event:
-            scope = scope or scope_of(turn, enrolment) | {"event": properties}
-            if met(rule.where, scope):
-                return rule.name or rule.event
+        if rule.event == event and met(turn, rule.where, enrolment, event=properties):
+            return rule.name or rule.event
     return None
 
 
@@ -70,11 +67,10 @@ def missed_goal(turn: Turn, enrolment: Enrolment) -> None:
 
 
 def _reach(turn: Turn, enrolment: Enrolment, goal: Goal, properties: Mapping[str, Any]) -> None:
-    scope = scope_of(turn, enrolment) | {"event": properties}
-    if not met(goal.where, scope):
+    if not met(turn, goal.where, enrolment, event=properties):
         return
     try:
-        value = goal.value.value(scope) if goal.value else None
+        value = goal.value.value(scope_of(turn, enrolment) | {"event": properties}) if goal.value else None
     except Missing:
         value = None
     enrolment.converted, enrolment.goal_until = True, None

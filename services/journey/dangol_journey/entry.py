@@ -62,18 +62,19 @@ def consider(turn: Turn) -> list[Enrolment]:
 
 def in_holdout(journey: Journey, person: str) -> bool:
     """Whether a person is of a journey's control group: the same answer for ever, and independent between journeys."""
+    if journey.holdout == 0:
+        return False
     digest = hashlib.sha256(f"{journey.name}\x1f{person}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % BUCKETS < journey.holdout
 
 
 def _answer(turn: Turn, event: Event, journey: Journey) -> tuple[Entry, Enrolment | None]:
-    scope = scope_of(turn)
-    key = key_of(journey, scope)
+    key = key_of(journey, {"event": event.properties, "context": event.context})
     inside = _inside(turn, journey, key)
     if inside is not None and not event.backfill:
         _update(inside, event, turn.moment)
         return _entry(journey, Reason.ALREADY_INSIDE, key, inside), None
-    reason, details = _refusal(turn, event, journey, key, scope)
+    reason, details = _refusal(turn, event, journey, key)
     if reason or key is None:
         return _entry(journey, reason, key, None, details), None
     enrolment = _enrol(turn, event, journey, key)
@@ -94,16 +95,14 @@ def _entry(
     )
 
 
-def _refusal(
-    turn: Turn, event: Event, journey: Journey, key: str | None, scope: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
+def _refusal(turn: Turn, event: Event, journey: Journey, key: str | None) -> tuple[str, dict[str, Any]]:
     """Why the event does not enter, and what the sentence needs; an empty reason where it does."""
     if event.backfill:
         return Reason.BACKFILLED, {}
     if turn.now - turn.moment > journey.enter.late:
         return Reason.TOO_LATE, {"at": turn.moment, "late": str(journey.enter.late)}
     try:
-        if journey.enter.where is not None and journey.enter.where.value(scope) is not True:
+        if journey.enter.where is not None and journey.enter.where.value(scope_of(turn)) is not True:
             return Reason.WHERE_NOT_MET, {"where": journey.enter.where.source}
     except Missing as missing:
         return unknown(missing.path), {"where": journey.enter.where.source if journey.enter.where else ""}
@@ -135,11 +134,11 @@ def _too_soon(again: timedelta | None, since: timedelta) -> bool:
 
 def _over(turn: Turn, event: Event, journey: Journey) -> str:
     """The exit that happened after this entry although it was told before it; empty where none did."""
-    entry = {"entry": event.properties, "latest": event.properties}
+    own = event.properties
     for item in turn.person.remembered:
         for rule in journey.exits:
             after = item.event == rule.event and item.at > turn.moment
-            if after and met(rule.where, scope_of(turn) | entry | {"event": item.properties}):
+            if after and met(turn, rule.where, event=item.properties, entry=own, latest=own):
                 return rule.name or rule.event
     return ""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -238,6 +239,9 @@ class Aggregate(StrEnum):
     LAST = "last"
 
 
+NUMBERS = (Aggregate.COUNT, Aggregate.SUM)  # of nothing they are 0
+
+
 @dataclass(frozen=True, slots=True)
 class ComputedTrait:
     """A trait computed from events: of `event`, where a condition holds, of `value` (a property path)."""
@@ -249,7 +253,7 @@ class ComputedTrait:
     where: Expression | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Definitions:
     """Everything published in one workspace, compiled, with the indexes that make an event cheap."""
 
@@ -267,3 +271,8 @@ class Definitions:
     )  # trait → (purpose, channels)
     fact_traits: frozenset[str] = frozenset()  # traits the dispatcher's rules name
     aliases: Mapping[str, str] = field(default_factory=dict)  # another name of an event → its name
+
+    @cached_property
+    def computed(self) -> Mapping[str, bool]:
+        """The names of all computed traits, and whether one of no events is 0."""
+        return {trait.name: trait.aggregate in NUMBERS for traits in self.traits.values() for trait in traits}

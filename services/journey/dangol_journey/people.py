@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from dangol.events import Event, Kind, Origin, person_key
@@ -79,6 +80,7 @@ class Refused:
 Resolution = Nobody | Here | New | Link | Move | Join | Refused
 
 
+@lru_cache(maxsize=4096)  # a batch asks several times for the same ids
 def clean_id(value: str | None) -> str | None:
     """An id as it names somebody: trimmed; None for what is no id (`null`, `undefined`, `0`, over 256 bytes)."""
     trimmed = (value or "").strip()

@@ -16,7 +16,7 @@ from dangol_journey.journey import Definitions
 from dangol_journey.model import Person, Remembered
 from dangol_journey.people import clean_id
 from dangol_journey.traits import MISSING, compute, property_at
-from dangol_journey.turn import Turn, decide, facts_of, tell_facts
+from dangol_journey.turn import Turn, decide, outline, tell_facts
 
 # A person is loaded with every event of theirs, and others wait meanwhile: what is kept of one is bounded.
 MAX_TRAITS = 500
@@ -34,7 +34,7 @@ READ_AS: Mapping[str, Callable[[Any, Sequence[str]], str | None]] = {
 
 def learn(turn: Turn, event: Event) -> None:
     """Bring the person up to date with what the event tells, and say its facts if that changed them."""
-    before = facts_of(turn.definitions, turn.person)
+    before = outline(turn.definitions, turn.person)
     stated = stated_traits(event)
     trusted = believed(turn.person, event)
     _learn_ids(turn.person, event)

@@ -23,9 +23,11 @@ def scope_of(turn: Turn, enrolment: Enrolment | None = None) -> dict[str, Any]:
     """The namespaces of a condition. Where a moment or a message's fate led here, `event` is the newest entry event."""
     event = turn.event
     persons_own = event is not None and event.name not in FATES
+    if turn.profile is None:
+        turn.profile = profile_of(turn.definitions, turn.person)
     scope = results_of(enrolment) if enrolment else {}
     scope |= {
-        "profile": profile_of(turn.definitions, turn.person),
+        "profile": turn.profile,
         "event": event.properties if event and (persons_own or enrolment is None) else {},
         "context": event.context if event else {},
         "now": turn.moment,
@@ -48,10 +50,12 @@ def results_of(enrolment: Enrolment) -> dict[str, Any]:
     return results | {name: _of_sent(sent) for name, sent in enrolment.sends.items()}
 
 
-def met(condition: Expression | None, scope: Mapping[str, Any]) -> bool:
-    """Whether a condition is met; one that names what is not there is not."""
+def met(turn: Turn, condition: Expression | None, of: Enrolment | None = None, **others: Any) -> bool:
+    """Whether a condition is met; one that names what is not there is not. `others` take the place of namespaces."""
+    if condition is None:  # most rules have none: nothing is looked up for them
+        return True
     try:
-        return condition is None or condition.value(scope) is True
+        return condition.value(scope_of(turn, of) | others) is True
     except Missing:
         return False
 

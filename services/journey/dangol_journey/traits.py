@@ -10,21 +10,30 @@ from dangol_journey.journey import Aggregate, ComputedTrait, Definitions, Missin
 from dangol_journey.model import Person
 
 MISSING = object()
-NUMBERS = (Aggregate.COUNT, Aggregate.SUM)
 
 
 def profile_of(definitions: Definitions, person: Person) -> dict[str, Any]:
     """The namespace `profile`: traits, computed traits (a count and a sum of nothing is 0), and the known ones."""
     profile = dict(person.traits)
-    for traits in definitions.traits.values():
-        for trait in traits:
-            if trait.name in person.computed:
-                profile[trait.name] = person.computed[trait.name]["value"]
-            elif trait.aggregate in NUMBERS:
-                profile[trait.name] = 0
-    known = {"user_id": person.user_id, "timezone": person.zone, "locale": person.locale}
-    profile.update({name: value for name, value in known.items() if value is not None})
+    for name, is_number in definitions.computed.items():
+        if name in person.computed:
+            profile[name] = person.computed[name]["value"]
+        elif is_number:
+            profile[name] = 0
+    for name, value in (("user_id", person.user_id), ("timezone", person.zone), ("locale", person.locale)):
+        if value is not None:
+            profile[name] = value
     return profile
+
+
+def trait_of(definitions: Definitions, person: Person, name: str) -> Any:
+    """One value of `profile_of`, or `MISSING`."""
+    known = {"user_id": person.user_id, "timezone": person.zone, "locale": person.locale}.get(name)
+    if known is not None:
+        return known
+    if name in definitions.computed and name in person.computed:
+        return person.computed[name]["value"]
+    return 0 if definitions.computed.get(name) else person.traits.get(name, MISSING)
 
 
 def property_at(properties: Mapping[str, Any], path: str) -> Any:
@@ -104,9 +113,8 @@ def _summed(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]
 
 def preset(definitions: Definitions, person: Person, stated: Mapping[str, Any], at: datetime) -> None:
     """Give a person these traits as they are, computed ones too."""
-    computed = {trait.name for traits in definitions.traits.values() for trait in traits}
     for name, value in stated.items():
-        if name in computed:
+        if name in definitions.computed:
             person.computed[name] = {"value": value, "at": at.isoformat()}
         else:
             person.traits[name], person.trait_times[name] = value, at

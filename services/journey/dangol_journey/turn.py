@@ -12,9 +12,10 @@ from dangol.names import named
 from dangol_journey.clockwork import zone_for
 from dangol_journey.journey import Definitions, Journey
 from dangol_journey.model import Advanced, Enrolment, Person
-from dangol_journey.traits import profile_of
+from dangol_journey.traits import MISSING, trait_of
 
 BY = "journey"
+NOTHING: tuple[Any, ...] = (None, "", [])
 
 
 @dataclass(slots=True)
@@ -31,16 +32,14 @@ class Turn:
     out: Advanced
     stirred: bool = False
     walked: dict[str, int] = field(default_factory=dict)  # states entered in this turn, by enrolment
+    person: Person = field(init=False)  # as it is by now
+    name: str = field(init=False)  # the event's, in the definitions' words; empty when a moment came
+    profile: dict[str, Any] | None = None  # the namespace, once it was asked for; until a trait changes
 
-    @property
-    def person(self) -> Person:
-        """The person as it is by now."""
-        return self.out.person
-
-    @property
-    def name(self) -> str:
-        """The event's name in the definitions' words; empty when a moment came."""
-        return self.definitions.aliases.get(self.event.name, self.event.name) if self.event else ""
+    def __post_init__(self) -> None:
+        """What is asked for again and again, looked up once."""
+        self.person = self.out.person
+        self.name = self.definitions.aliases.get(self.event.name, self.event.name) if self.event else ""
 
 
 def journey_of(definitions: Definitions, enrolment: Enrolment) -> Journey | None:
@@ -100,7 +99,7 @@ def decide(
             step=of.state if of else None,
             message=details.pop("message", None),
             entries=entries,
-            details={name: value for name, value in details.items() if value not in (None, "", [])},
+            details={name: value for name, value in details.items() if value or value not in NOTHING},
         )
     )
 
@@ -112,7 +111,6 @@ def unknown(path: str) -> str:
 
 def facts_of(definitions: Definitions, person: Person, consents: tuple[ConsentStatement, ...] = ()) -> Facts:
     """What the dispatcher must know of the person, as of its present version."""
-    told = profile_of(definitions, person) if definitions.fact_traits else {}
     return Facts(
         workspace=person.workspace,
         profile=person.id,
@@ -123,24 +121,40 @@ def facts_of(definitions: Definitions, person: Person, consents: tuple[ConsentSt
         addresses=tuple(person.addresses),
         zone=person.zone,
         locale=person.locale,
-        traits={name: told[name] for name in sorted(definitions.fact_traits) if name in told},
+        traits=_told_traits(definitions, person),
         consents=consents,
         merged_into=person.merged_into,
         erased=person.erased,
     )
 
 
-def tell_facts(turn: Turn, before: Facts | None, consents: tuple[ConsentStatement, ...] = ()) -> None:
-    """Say the facts if they are not as `before` (None: say them anyway), with the next version.
+def outline(definitions: Definitions, person: Person) -> tuple[object, ...]:
+    """What facts say besides consents and version: where two are equal, there is no news. (Ids and addresses are
+    taken as they are: their lists are replaced when they change, never changed themselves.)"""
+    where = (person.addresses, person.zone, person.locale)
+    return (person.key, person.user_id, person.anonymous_ids, *where, _told_traits(definitions, person))
+
+
+def tell_facts(turn: Turn, before: tuple[object, ...] | None, consents: tuple[ConsentStatement, ...] = ()) -> None:
+    """Say the facts if their `outline` is not as `before` (None: say them anyway), with the next version.
 
     Of a person nobody could reach nothing is said before a first message asks for it: most visitors stay unknown.
     """
     person = turn.person
-    facts = facts_of(turn.definitions, person, consents)
-    sayable = before is None or bool(consents) or bool(person.addresses) or person.version > 0
-    if sayable and facts != before:
+    news = before is None or bool(consents) or outline(turn.definitions, person) != before
+    if news and (before is None or bool(consents) or bool(person.addresses) or person.version > 0):
         person.version += 1
         turn.out.spoken.append(facts_of(turn.definitions, person, consents))
+
+
+def _told_traits(definitions: Definitions, person: Person) -> dict[str, Any]:
+    """The traits the dispatcher's rules name, as `profile_of` has them; without making the whole of it."""
+    told: dict[str, Any] = {}
+    for name in sorted(definitions.fact_traits):
+        value = trait_of(definitions, person, name)
+        if value is not MISSING:
+            told[name] = value
+    return told
 
 
 def zone_of_person(turn: Turn) -> ZoneInfo:

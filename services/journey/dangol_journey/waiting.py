@@ -32,16 +32,15 @@ def hear(turn: Turn, enrolment: Enrolment, wait: Wait) -> Onward | None:
     late = enrolment.due_at is not None and turn.moment >= enrolment.due_at
     if late or turn.event is None:
         return None
-    scope = scope_of(turn, enrolment)
     for way in wait.ways:
         match way:
             case OnEvent():
                 counts = turn.moment >= enrolment.step_at and not turn.event.backfill
-                taken = counts and way.event == turn.name and met(way.where, scope)
+                taken = counts and way.event == turn.name and met(turn, way.where, enrolment)
             case OnReceipt():
                 taken = received(enrolment, way)
             case When():
-                taken = met(way.condition, scope)
+                taken = met(turn, way.condition, enrolment)
             case After() | Until():
                 taken = False
         if taken:
@@ -51,9 +50,8 @@ def hear(turn: Turn, enrolment: Enrolment, wait: Wait) -> Onward | None:
 
 def come_true(turn: Turn, enrolment: Enrolment, wait: Wait) -> Onward | None:
     """The first condition that is met, after traits were set by a step."""
-    scope = scope_of(turn, enrolment)
     for way in wait.ways:
-        if isinstance(way, When) and met(way.condition, scope):
+        if isinstance(way, When) and met(turn, way.condition, enrolment):
             return choose(turn, enrolment, way, max(turn.moment, enrolment.step_at), Reason.MATCHED)
     return None
 
@@ -120,12 +118,11 @@ def label(way: Way) -> str:
 
 def _already(turn: Turn, enrolment: Enrolment, wait: Wait) -> tuple[Way, datetime] | None:
     """A way that is so already: a receipt, a state, or an event another key of the person brought before its turn."""
-    scope = scope_of(turn, enrolment)
     for way in wait.ways:
         match way:
             case OnReceipt() if received(enrolment, way):
                 return way, enrolment.step_at
-            case When() if met(way.condition, scope):
+            case When() if met(turn, way.condition, enrolment):
                 return way, enrolment.step_at
             case OnEvent():
                 happened = _remembered(turn, enrolment, way)
@@ -137,10 +134,9 @@ def _already(turn: Turn, enrolment: Enrolment, wait: Wait) -> tuple[Way, datetim
 
 
 def _remembered(turn: Turn, enrolment: Enrolment, way: OnEvent) -> Remembered | None:
-    scope = scope_of(turn, enrolment)
     for item in turn.person.remembered:
         between = enrolment.step_at < item.at and (enrolment.due_at is None or item.at < enrolment.due_at)
-        if item.event == way.event and between and met(way.where, scope | {"event": item.properties}):
+        if item.event == way.event and between and met(turn, way.where, enrolment, event=item.properties):
             return item
     return None
 

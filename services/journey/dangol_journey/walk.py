@@ -21,7 +21,7 @@ from dangol_journey.journey import (
 from dangol_journey.model import Enrolment, Onward
 from dangol_journey.scope import met, scope_of
 from dangol_journey.sending import ask, promise, take_back
-from dangol_journey.turn import Turn, decide, facts_of, journey_of, tell_facts
+from dangol_journey.turn import Turn, decide, journey_of, outline, tell_facts
 from dangol_journey.waiting import park
 
 MAX_STATES = 100  # entered by one enrolment in one turn; more is a loop
@@ -112,9 +112,8 @@ def _park(turn: Turn, enrolment: Enrolment, state: Wait) -> Onward | None:
 
 
 def _branch(turn: Turn, enrolment: Enrolment, state: Branch) -> Onward:
-    scope = scope_of(turn, enrolment)
     for condition, to in state.ways:
-        if met(condition, scope):
+        if met(turn, condition, enrolment):
             way, reason = (condition.source, Reason.MATCHED) if condition else ("else", Reason.ELSE)
             decide(turn, Verdict.CHOSE, reason, enrolment, way=way)
             return Onward(to, enrolment.step_at)
@@ -124,7 +123,7 @@ def _branch(turn: Turn, enrolment: Enrolment, state: Branch) -> Onward:
 
 def _set(turn: Turn, enrolment: Enrolment, state: SetTraits) -> None:
     """Set traits; a value that names what is not there is not set, and said."""
-    before, person = facts_of(turn.definitions, turn.person), turn.person
+    before, person = outline(turn.definitions, turn.person), turn.person
     scope, missing, changed = scope_of(turn, enrolment), [], []
     for name, given in state.traits.items():
         try:
@@ -136,6 +135,7 @@ def _set(turn: Turn, enrolment: Enrolment, state: SetTraits) -> None:
             changed.append(name)
         person.traits[name], person.trait_times[name] = value, enrolment.step_at
     turn.stirred |= bool(changed)
+    turn.profile = None
     decide(turn, Verdict.SET, Reason.MATCHED, enrolment, traits=sorted(state.traits), unknown=missing)
     tell_facts(turn, before)
 
