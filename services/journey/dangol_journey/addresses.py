@@ -13,6 +13,7 @@ from dangol_journey.model import Person
 EMAIL = re.compile(r"[^\s@<>\"(),;:\\\[\]]{1,64}@[^\s@<>\"(),;:\\\[\]]{1,253}\.[^\s@.<>\"(),;:\\\[\]\d]{2,63}")
 REGIONS = {"ko": "KR", "ja": "JP", "en": "US", "zh": "CN", "de": "DE", "fr": "FR"}
 MAX_DEVICES = 10
+READ = ("email", "phone")  # traits that are read as addresses
 TOKEN_TRAITS = ("device_token", "push_token")
 
 
@@ -21,15 +22,20 @@ def believed(person: Person, event: Event) -> bool:
     return event.origin is not Origin.BROWSER or bool(event.key_id and person.first_key_id == event.key_id)
 
 
-def addresses_in(event: Event, traits: Mapping[str, Any], locales: Sequence[str], verified: bool) -> Iterable[Address]:
-    """The addresses an event states; what cannot be an address is left out. `locales`: the brand's, the person's."""
-    stated = {"email": email_of(traits.get("email")), "phone": phone_of(traits.get("phone"), locales)}
-    for kind, value in stated.items():
+def read_addresses(traits: Mapping[str, Any], locales: Sequence[str]) -> dict[str, str | None]:
+    """E-mail and phone as traits state them, normalised; None for what is none. `locales`: the brand's, the person's."""
+    return {"email": email_of(traits.get("email")), "phone": phone_of(traits.get("phone"), locales)}
+
+
+def addresses_in(
+    event: Event, traits: Mapping[str, Any], read: Mapping[str, str | None], verified: bool
+) -> Iterable[Address]:
+    """The addresses an event states: what `read_addresses` read in its traits, and devices."""
+    for kind, value in read.items():
         if value:
             yield Address(kind=kind, value=value, verified=verified, at=event.at)
     device = event.context.get("device")
-    token = device.get("token") if isinstance(device, Mapping) else None
-    tokens = [(token, str(device.get("type", ""))) if isinstance(device, Mapping) else (None, "")]
+    tokens = [(device.get("token"), str(device.get("type", "")))] if isinstance(device, dict) else []
     tokens += [(traits.get(name), "") for name in TOKEN_TRAITS]
     for value, platform in tokens:
         if isinstance(value, str) and 0 < len(value) <= 4096:

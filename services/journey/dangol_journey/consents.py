@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from dangol.events import ConsentEvent, Event
 from dangol.messages import ConsentStatement
 from dangol_journey.journey import Definitions
@@ -11,6 +13,7 @@ from dangol_journey.model import Person
 YES = frozenset({"true", "yes", "y", "1"})
 NO = frozenset({"false", "no", "n", "0"})
 CONTEXT = "context.consent"
+CONSENT_EVENTS = frozenset(ConsentEvent)
 # A person's statements are loaded with every event of theirs: what one event may say of itself is bounded.
 MAX_STATEMENTS, MAX_CHANNELS, MAX_NAME, MAX_WORDING = 100, 20, 100, 2_000
 
@@ -19,12 +22,12 @@ def statements_in(
     definitions: Definitions, person: Person, event: Event, name: str, traits: Mapping[str, Any]
 ) -> list[ConsentStatement]:
     """The statements an event makes. A trait or a context that says the same each time states it once."""
-    found = list(_said(event, name))
-    for trait, (purpose, channels) in definitions.consent_traits.items():
+    found = list(_said(event, name)) if name in CONSENT_EVENTS else []
+    for trait, (purpose, channels) in definitions.consent_traits.items() if traits else ():
         granted = _answer(traits.get(trait))
         if granted is not None and _news(person, trait, granted):
             found.append(_statement(event, purpose, channels, granted, source=f"trait {trait}"))
-    for purpose, granted in _preferences(event.context.get("consent")):
+    for purpose, granted in _preferences(event.context["consent"]) if "consent" in event.context else ():
         if _news(person, f"{CONTEXT} {purpose}", granted):
             found.append(_statement(event, purpose, ("all",), granted, source=CONTEXT))
     return found
@@ -33,7 +36,7 @@ def statements_in(
 def keep(held: list[ConsentStatement], new: ConsentStatement) -> list[ConsentStatement]:
     """The newest statement for each purpose and channel; a refusal wins a tie."""
     for channel in new.channels:
-        one = _of_channel(new, channel)
+        one = replace(new, channels=(channel,))
         rival = next((old for old in held if (old.purpose, old.channels) == (one.purpose, one.channels)), None)
         if rival is None and len(held) >= MAX_STATEMENTS:
             continue
@@ -43,8 +46,6 @@ def keep(held: list[ConsentStatement], new: ConsentStatement) -> list[ConsentSta
 
 
 def _said(event: Event, name: str) -> Iterable[ConsentStatement]:
-    if name not in (ConsentEvent.GIVEN, ConsentEvent.WITHDRAWN):
-        return
     says = event.properties
     given = says.get("channels") or ("all",)
     channels = given[:MAX_CHANNELS] if isinstance(given, list | tuple) else (given,)
@@ -87,8 +88,8 @@ def _news(person: Person, who: str, granted: bool) -> bool:
 
 def _preferences(consent: object) -> Iterable[tuple[str, bool]]:
     """Segment's consent context: {categoryPreferences: {marketing: true}}; categories are purposes, in lower case."""
-    preferences = consent.get("categoryPreferences") if isinstance(consent, Mapping) else None
-    if not isinstance(preferences, Mapping):
+    preferences = consent.get("categoryPreferences") if isinstance(consent, dict) else None
+    if not isinstance(preferences, dict):
         return
     for category, value in sorted(preferences.items()):
         if isinstance(value, bool):
@@ -100,17 +101,3 @@ def _answer(value: object) -> bool | None:
     if text in YES:
         return True
     return False if text in NO else None
-
-
-def _of_channel(statement: ConsentStatement, channel: str) -> ConsentStatement:
-    return ConsentStatement(
-        purpose=statement.purpose,
-        channels=(channel,),
-        granted=statement.granted,
-        night=statement.night,
-        wording=statement.wording,
-        source=statement.source,
-        at=statement.at,
-        event_id=statement.event_id,
-        origin=statement.origin,
-    )

@@ -1,6 +1,6 @@
 """What an event tells about the person: ids, traits, addresses, zone, locale, consent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 from dangol.decisions import Reason, Verdict
 from dangol.events import Event, Kind, person_key
 from dangol.messages import ConsentStatement
-from dangol_journey.addresses import TOKEN_TRAITS, addresses_in, believed, email_of, phone_of, place
+from dangol_journey.addresses import READ, TOKEN_TRAITS, addresses_in, believed, place, read_addresses
 from dangol_journey.clockwork import zone_of
 from dangol_journey.consents import keep, statements_in
 from dangol_journey.journey import Definitions
@@ -26,10 +26,7 @@ MAX_ANONYMOUS_IDS = 50
 MAX_REMEMBERED = 200
 REMEMBERED_FOR = timedelta(hours=72)
 ADDRESS_TRAITS = frozenset({"email", "phone", *TOKEN_TRAITS})
-READ_AS: Mapping[str, Callable[[Any, Sequence[str]], str | None]] = {
-    "email": lambda value, _locales: email_of(value),
-    "phone": phone_of,
-}
+_encode = msgspec.json.Encoder().encode
 
 
 def learn(turn: Turn, event: Event) -> None:
@@ -38,14 +35,10 @@ def learn(turn: Turn, event: Event) -> None:
     stated = stated_traits(event)
     trusted = believed(turn.person, event)
     _learn_ids(turn.person, event)
-    news = {field for field in READ_AS if stated.get(field) not in (None, "", turn.person.traits.get(field))}
+    news = [field for field in READ if stated.get(field) not in (None, "", turn.person.traits.get(field))]
     _learn_traits(turn.person, event, stated, trusted)
-    locales = (turn.definitions.locale, turn.person.locale or "")
-    for address in addresses_in(event, stated, locales, trusted):
-        turn.person.addresses = place(turn.person.addresses, address)
-    for field in sorted(news):
-        if READ_AS[field](stated[field], locales) is None:  # told once, not with every event that repeats it
-            decide(turn, Verdict.REJECTED, Reason.BAD_ADDRESS, about=field, field=field)
+    if stated or "device" in event.context:
+        _learn_addresses(turn, event, stated, trusted, news)
     consents = _learn_consents(turn, event, stated) if trusted else ()
     compute(turn.definitions, turn.person, event, turn.name)
     _remember(turn.definitions, turn.person, event, turn.name)
@@ -55,8 +48,8 @@ def learn(turn: Turn, event: Event) -> None:
 def stated_traits(event: Event) -> dict[str, Any]:
     """The traits an event states of its person: a group's are not the person's."""
     context = event.context.get("traits")
-    beside = dict(context) if isinstance(context, Mapping) else {}
-    return beside | ({} if event.kind is Kind.GROUP else event.traits)
+    own = {} if event.kind is Kind.GROUP else event.traits
+    return context | own if isinstance(context, dict) else own
 
 
 def _learn_ids(person: Person, event: Event) -> None:
@@ -87,12 +80,22 @@ def _learn_traits(person: Person, event: Event, stated: Mapping[str, Any], trust
         person.locale = locale
 
 
+def _learn_addresses(turn: Turn, event: Event, stated: Mapping[str, Any], trusted: bool, news: Sequence[str]) -> None:
+    locales = (turn.definitions.locale, turn.person.locale or "")
+    read = read_addresses(stated, locales)
+    for address in addresses_in(event, stated, read, trusted):
+        turn.person.addresses = place(turn.person.addresses, address)
+    for field in news:
+        if read[field] is None:  # told once, not with every event that repeats it
+            decide(turn, Verdict.REJECTED, Reason.BAD_ADDRESS, about=field, field=field)
+
+
 def _fits(person: Person, name: str, value: Any) -> bool:
-    size = len(msgspec.json.encode(value)) + len(name)
+    size = len(_encode(value)) + len(name)
     if size <= SMALL:
         return True
     others = {held: value for held, value in person.traits.items() if held != name}
-    return size + len(msgspec.json.encode(others)) <= MAX_TRAITS_BYTES
+    return size + len(_encode(others)) <= MAX_TRAITS_BYTES
 
 
 def _learn_consents(turn: Turn, event: Event, stated: Mapping[str, Any]) -> list[ConsentStatement]:
@@ -110,7 +113,7 @@ def _remember(definitions: Definitions, person: Person, event: Event, name: str)
     properties: dict[str, Any] = {}
     for path in sorted(paths):
         value = property_at(event.properties, path.removeprefix("event."))
-        if value is not MISSING and len(msgspec.json.encode(value)) <= MAX_REMEMBERED_BYTES:
+        if value is not MISSING and len(_encode(value)) <= MAX_REMEMBERED_BYTES:
             _put(properties, path.removeprefix("event.").split("."), value)
     one = Remembered(event=name, at=event.at, id=event.id, properties=properties)
     kept = sorted([*person.remembered, one], key=lambda item: (item.at, item.id))

@@ -28,9 +28,13 @@ def profile_of(definitions: Definitions, person: Person) -> dict[str, Any]:
 
 def trait_of(definitions: Definitions, person: Person, name: str) -> Any:
     """One value of `profile_of`, or `MISSING`."""
-    known = {"user_id": person.user_id, "timezone": person.zone, "locale": person.locale}.get(name)
-    if known is not None:
-        return known
+    match name:
+        case "user_id" if person.user_id is not None:
+            return person.user_id
+        case "timezone" if person.zone is not None:
+            return person.zone
+        case "locale" if person.locale is not None:
+            return person.locale
     if name in definitions.computed and name in person.computed:
         return person.computed[name]["value"]
     return 0 if definitions.computed.get(name) else person.traits.get(name, MISSING)
@@ -40,7 +44,7 @@ def property_at(properties: Mapping[str, Any], path: str) -> Any:
     """The value at a dotted path, or `MISSING`."""
     value: Any = properties
     for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
+        if not isinstance(value, dict) or name not in value:
             return MISSING
         value = value[name]
     return value

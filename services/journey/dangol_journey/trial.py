@@ -10,7 +10,7 @@ from dangol.errors import Invalid
 from dangol.events import Event, Fate, Kind
 from dangol.messages import CONSENT_CHANNEL, Channel, ConsentStatement
 from dangol.spans import said, span
-from dangol_journey.addresses import addresses_in
+from dangol_journey.addresses import addresses_in, read_addresses
 from dangol_journey.clockwork import zone_for
 from dangol_journey.journey import Definitions, Journey
 from dangol_journey.language import compile_definitions
@@ -104,7 +104,8 @@ def _person(definitions: Definitions, stated: dict[str, Any], start: datetime) -
     before = start - timedelta(days=1)
     preset(definitions, person, stated, before)
     identified = _event("Identified", before, "person", {}, Kind.IDENTIFY)
-    person.addresses = list(addresses_in(identified, stated, (definitions.locale, person.locale or ""), verified=True))
+    read = read_addresses(stated, (definitions.locale, person.locale or ""))
+    person.addresses = list(addresses_in(identified, stated, read, verified=True))
     roads = [consent] if isinstance(consent, str) else list(consent)
     channels = tuple(CONSENT_CHANNEL.get(Channel(road), road) if road in set(Channel) else road for road in roads)
     person.consents = [ConsentStatement(channels=(road,), granted=True, night=night, at=before) for road in channels]
