@@ -23,7 +23,7 @@ def believed(person: Person, event: Event) -> bool:
 
 
 def read_addresses(traits: Mapping[str, Any], locales: Sequence[str]) -> dict[str, str | None]:
-    """E-mail and phone as traits state them, normalised; None for what is none. `locales`: the brand's, the person's."""
+    """E-mail and phone as traits state them, or None for what is none. `locales`: the brand's, the person's."""
     return {"email": email_of(traits.get("email")), "phone": phone_of(traits.get("phone"), locales)}
 
 

@@ -101,12 +101,31 @@ class Until:
 Way = OnEvent | OnReceipt | When | After | Until
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wait:
     """Stays until the first of its ways happens."""
 
     name: str
     ways: tuple[Way, ...]
+
+    @cached_property
+    def heard(self) -> frozenset[str] | None:
+        """The events that may move it; None where any input may: a condition, a receipt, a moment made of values."""
+        if any(isinstance(way, OnReceipt | When) or movable(way) for way in self.ways):
+            return None
+        return frozenset(way.event for way in self.ways if isinstance(way, OnEvent))
+
+
+def movable(way: Way) -> bool:
+    """Whether a way's moment counts from what may change while it is waited for: the newest entry event, a trait."""
+    match way:
+        case After():
+            named = way.span.names if not isinstance(way.span, timedelta) else frozenset()
+            return way.since_latest or any(name.startswith(("latest.", "profile.")) for name in named)
+        case Until():
+            return any(name.startswith(("latest.", "profile.")) for name in way.moment.names)
+        case OnEvent() | OnReceipt() | When():
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +290,11 @@ class Definitions:
     )  # trait → (purpose, channels)
     fact_traits: frozenset[str] = frozenset()  # traits the dispatcher's rules name
     aliases: Mapping[str, str] = field(default_factory=dict)  # another name of an event → its name
+
+    @cached_property
+    def paused(self) -> frozenset[str]:
+        """The journeys that are paused."""
+        return frozenset(name for name, journey in self.journeys.items() if journey.paused)
 
     @cached_property
     def computed(self) -> Mapping[str, bool]:

@@ -62,15 +62,15 @@ def _take_event(turn: Turn) -> None:
     if event.hops > MAX_HOPS:
         decide(turn, Verdict.LOOP, Reason.LOOPED, hops=event.hops)
         return
-    exits(turn)
-    goals(turn)
+    if turn.name in turn.definitions.remembered:  # every event that an exit or a goal names
+        exits(turn)
+        goals(turn)
     if heard is not None:
         _settle(turn, *heard)
-    waiting = live(turn.person)
+    waiting = [] if event.backfill else live(turn.person)
     began = consider(turn)
-    if not event.backfill:
-        for enrolment in waiting:
-            _hear(turn, enrolment)
+    for enrolment in waiting:
+        _hear(turn, enrolment)
     for enrolment in began:
         missed_goal(turn, enrolment)
         journey = journey_of(turn.definitions, enrolment)
@@ -125,7 +125,9 @@ def _hear(turn: Turn, enrolment: Enrolment) -> None:
     """Let an enrolment that waits hear the input, or move its moment."""
     journey = journey_of(turn.definitions, enrolment)
     state = journey.states.get(enrolment.state or "") if journey else None
-    if enrolment.status == "live" and isinstance(state, Wait) and not paused(turn.definitions, enrolment):
+    if enrolment.status != "live" or not isinstance(state, Wait) or paused(turn.definitions, enrolment):
+        return
+    if state.heard is None or turn.name in state.heard:
         onward = hear(turn, enrolment, state)
         if onward is None:
             retime(turn, enrolment, state)
@@ -150,8 +152,8 @@ def _stir(turn: Turn) -> None:
 def _wake_at(definitions: Definitions, person: Person, now: datetime) -> datetime | None:
     """The earliest moment of the live enrolments; those of a paused journey are looked at again later."""
     moments = []
-    for enrolment in live(person):
-        if enrolment.due_at is not None:
+    for enrolment in person.enrolments:
+        if enrolment.due_at is not None and enrolment.status == "live":
             held = paused(definitions, enrolment)
             moments.append(max(enrolment.due_at, now + PAUSE_LOOK) if held else enrolment.due_at)
     return min(moments, default=None)
@@ -172,11 +174,12 @@ def _own(person: Person, now: datetime) -> Person:
 
 
 def _copy(one: Enrolment, now: datetime) -> Enrolment:
-    over = one.status != "live" and one.goal_until is not None and one.goal_until < now - timedelta(days=7)
-    return replace(
+    own = replace(
         one,
         visits=dict(one.visits),
         results=dict(one.results),
-        sends={name: replace(sent) for name, sent in one.sends.items()},
-        goal_until=None if over else one.goal_until,
+        sends={name: replace(sent) for name, sent in one.sends.items()} if one.sends else {},
     )
+    if own.status != "live" and own.goal_until is not None and own.goal_until < now - timedelta(days=7):
+        own.goal_until = None
+    return own

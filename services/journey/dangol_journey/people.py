@@ -91,14 +91,18 @@ def clean_id(value: str | None) -> str | None:
 
 def identities_of(event: Event) -> tuple[Identity, ...]:
     """Every identity whose profile `resolve` must be told, the event's own person first."""
-    found: list[Identity] = []
-    if user := clean_id(event.user_id):
-        found.append(("user", user))
-    if anonymous := clean_id(event.anonymous_id):
-        found.append(("anonymous", anonymous))
-    if event.kind is Kind.ALIAS and (previous := clean_id(event.previous_id)):
-        found += [("user", previous), ("anonymous", previous)]
-    return tuple(dict.fromkeys(found))
+    own = _own_identities(event.user_id, event.anonymous_id)
+    previous = clean_id(event.previous_id) if event.kind is Kind.ALIAS else None
+    if previous is None:
+        return own
+    return tuple(dict.fromkeys((*own, ("user", previous), ("anonymous", previous))))
+
+
+@lru_cache(maxsize=4096)
+def _own_identities(user_id: str | None, anonymous_id: str | None) -> tuple[Identity, ...]:
+    user, anonymous = clean_id(user_id), clean_id(anonymous_id)
+    named: tuple[Identity, ...] = (("user", user),) if user else ()
+    return (*named, ("anonymous", anonymous)) if anonymous else named
 
 
 def resolve(event: Event, known: Mapping[Identity, Known]) -> Resolution:

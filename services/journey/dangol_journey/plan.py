@@ -77,8 +77,7 @@ def plan(events: Sequence[Event], known: Mapping[IdentityKey, Known], buried: Ma
     ground = _Ground({key: one.profile for key, one in known.items()}, users)
     made = Plan()
     for event in events:
-        keys = keys_of(event)
-        if any(key in buried and min(event.at, event.received_at) <= buried[key] for key in keys):
+        if buried and any(key in buried and min(event.at, event.received_at) <= buried[key] for key in keys_of(event)):
             made.erased.append(event)
         else:
             _place(event, ground, made)

@@ -52,8 +52,7 @@ def journey_of(definitions: Definitions, enrolment: Enrolment) -> Journey | None
 
 def paused(definitions: Definitions, enrolment: Enrolment) -> bool:
     """Whether an enrolment is held: a pause is of the journey in force, and holds those on its older versions too."""
-    journey = definitions.journeys.get(enrolment.journey)
-    return journey is not None and journey.paused
+    return enrolment.journey in definitions.paused
 
 
 def live(person: Person) -> list[Enrolment]:

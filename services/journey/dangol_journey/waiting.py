@@ -4,7 +4,19 @@ from datetime import datetime, timedelta
 
 from dangol.decisions import Reason, Verdict
 from dangol_journey.clockwork import as_moment, last_inside, next_inside
-from dangol_journey.journey import After, Expression, Missing, OnEvent, OnReceipt, Receipt, Until, Wait, Way, When
+from dangol_journey.journey import (
+    After,
+    Expression,
+    Missing,
+    OnEvent,
+    OnReceipt,
+    Receipt,
+    Until,
+    Wait,
+    Way,
+    When,
+    movable,
+)
 from dangol_journey.model import Enrolment, Onward, Remembered
 from dangol_journey.scope import met, scope_of
 from dangol_journey.turn import Turn, decide, unknown, zone_of_person
@@ -72,7 +84,7 @@ def fire(turn: Turn, enrolment: Enrolment, wait: Wait) -> Onward | None:
 
 def retime(turn: Turn, enrolment: Enrolment, wait: Wait) -> None:
     """Move the moment of a wait that counts from the newest entry event, or from a trait that changed."""
-    if not any(_movable(way) for way in wait.ways):
+    if not any(movable(way) for way in wait.ways):
         return
     due, _ = _due(turn, enrolment, wait)
     if due is not None and due != enrolment.due_at:
@@ -191,14 +203,3 @@ def _span(turn: Turn, enrolment: Enrolment, span: Expression | timedelta) -> tim
     if not isinstance(value, timedelta):
         raise Missing(span.source)
     return value
-
-
-def _movable(way: Way) -> bool:
-    match way:
-        case After():
-            named = way.span.names if not isinstance(way.span, timedelta) else frozenset()
-            return way.since_latest or any(name.startswith(("latest.", "profile.")) for name in named)
-        case Until():
-            return any(name.startswith(("latest.", "profile.")) for name in way.moment.names)
-        case OnEvent() | OnReceipt() | When():
-            return False
