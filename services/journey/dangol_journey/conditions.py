@@ -10,6 +10,7 @@ import cel
 from dangol_journey import sums
 from dangol_journey.cel_source import Mention, Written, milliseconds, root_name, write
 from dangol_journey.journey import Missing
+from dangol_journey.shortcuts import UNSURE, Look, shortcut_to_text, shortcut_to_truth
 from dangol_journey.syntax import (
     Call,
     Chain,
@@ -45,6 +46,7 @@ class Condition:
     kind: str
     functions: tuple[str, ...]
     program: cel.Program
+    shortcut: Look | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Condition) and (self.source, self.truth) == (other.source, other.truth)
@@ -54,6 +56,8 @@ class Condition:
 
     def value(self, scope: Mapping[str, Any]) -> Any:
         """Its value; raises `Missing` where a named value is not there, or is not what is done with it."""
+        if self.shortcut is not None and (known := self.shortcut(scope)) is not UNSURE:
+            return known
         failed: list[str] = []
         given: dict[str, Any] = self._project(scope)
         for name in self.functions:
@@ -138,7 +142,8 @@ def _compiled(source: str, node: Node, *, truth: bool) -> Condition:
         raise Ungrammatical(0, f"CEL cannot read this: {str(error).splitlines()[0]}") from None
     names = frozenset(".".join(path) for path, _, _ in found.mentions)
     mentions = tuple(dict.fromkeys(found.mentions))
-    return Condition(source, names, mentions, truth, kind_of(node), tuple(sorted(found.functions)), program)
+    functions, shortcut = tuple(sorted(found.functions)), (shortcut_to_truth if truth else shortcut_to_text)(node)
+    return Condition(source, names, mentions, truth, kind_of(node), functions, program, shortcut)
 
 
 def _try_patterns(node: Node) -> None:
