@@ -46,8 +46,18 @@ def answer(condition: Condition, scope: dict[str, Any]) -> Any:
 @settings(max_examples=600, deadline=None)
 @given(conditions, scopes)
 def test_a_condition_is_met_just_when_cel_says_so(source: str, scope: dict[str, Any]) -> None:
-    # caught: numbers compared beyond 2**53, true taken for 1, a missing value taken for unequal
+    # caught: a missing value taken for an empty text
     condition = compile_condition(source)
+    assert answer(condition, scope) == answer(replace(condition, shortcut=None), scope)
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+@pytest.mark.parametrize(
+    ("one", "other"), [(True, 1), (0, False), (2**53 + 1, 2.0**53), (2**63 - 1, 2.0**63), (-0.0, 0), (7, 7.0), ("1", 1)]
+)
+def test_values_that_python_and_cel_may_see_otherwise(one: Any, other: Any, sign: str) -> None:
+    # caught: true taken for a number, numbers compared beyond 2**53
+    condition, scope = compile_condition(f"event.a {sign} event.b"), {"event": {"a": one, "b": other}}
     assert answer(condition, scope) == answer(replace(condition, shortcut=None), scope)
 
 
