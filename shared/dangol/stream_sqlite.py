@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from dangol.db import Clock, Db
+from dangol.db import Clock, Db, moment
 from dangol.errors import Unavailable
 from dangol.flusher import Flusher, refuse_too_large
 from dangol.stream import Outgoing, Reader, Reassigned, Record
@@ -19,6 +19,7 @@ from dangol.topics import Topic
 KEPT = timedelta(days=7)
 PRUNED_EVERY = timedelta(hours=1)
 PAGE = 500
+APPEND = "INSERT INTO logged (topic, at, key, value) VALUES (?, ?, ?, ?)"
 
 
 class SqliteStream:
@@ -52,10 +53,9 @@ class SqliteStream:
         if not outgoing:
             return True
         refuse_too_large(outgoing)
-        at = self._next_moment()
-        rows = [{"topic": one.topic.value, "at": at, "key": one.key, "value": one.value} for one in outgoing]
-        await conn.execute(insert(Logged), rows)
-        tail = (await conn.execute(select(func.max(col(Logged.id))))).scalar_one() or 0
+        at = moment(self._next_moment())
+        await conn.exec_driver_sql(APPEND, [(one.topic.value, at, one.key, one.value) for one in outgoing])
+        tail = (await conn.exec_driver_sql("SELECT max(id) FROM logged")).scalar_one() or 0
         topics = {one.topic for one in outgoing}
         self._db.then(conn, lambda: self._land(topics, tail))
         return True

@@ -10,13 +10,13 @@ from dangol.db import Db
 from dangol.decisions import Reason, Verdict
 from dangol.errors import NotFound
 from dangol.events import Kind, Origin
+from dangol.rows import as_moment
 from dangol_journey.batch import Settled, TooManyRaised, Workshop, settle_events
 from dangol_journey.deciding import MOST_WAKE_RAISES
 from dangol_journey.erasing import erase
 from dangol_journey.gathering import Moved
 from dangol_journey.model import Advanced
 from dangol_journey.replaying import replay
-from dangol_journey.rows import as_moment
 from tests.contract.conftest import Ground
 from tests.support.workshops import (
     RULES,

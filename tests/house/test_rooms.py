@@ -15,7 +15,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def impure_rooms() -> set[str]:
-    """What `pyproject.toml` lists as not PURE: `*.store`, `dangol_journey.rows`."""
+    """What `pyproject.toml` lists as not PURE: `*.store`, `dangol_journey.batch`."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (pure,) = [contract for contract in contracts if contract["name"].startswith("PURE")]
     return {line.removesuffix(" -> **") for line in pure["ignore_imports"]}

@@ -27,9 +27,9 @@ async def test_what_is_kept_comes_back_whole_and_once(db: Db) -> None:
     decided = decision(details={"until": "2026-11-22T23:00:00+00:00"}, journey="welcome")
     for _ in range(2):
         async with db.transaction() as conn:
-            await archive.save_events(db, conn, [said, said])
-            await archive.save_decisions(db, conn, [decided])
-            await archive.save_events(db, conn, [])
+            await archive.save_events(conn, [said, said])
+            await archive.save_decisions(conn, [decided])
+            await archive.save_events(conn, [])
     async with db.transaction() as conn:
         assert [one.payload for one in await archive.find_events(conn, "default", Wanted())] == [said]
         assert [one.payload for one in await archive.find_decisions(conn, "default", Wanted())] == [decided]
@@ -40,7 +40,7 @@ async def test_what_is_kept_comes_back_whole_and_once(db: Db) -> None:
 
 async def test_one_id_in_two_workspaces_is_two(db: Db) -> None:
     async with db.transaction() as conn:
-        await archive.save_events(db, conn, [event(), event(workspace="other")])
+        await archive.save_events(conn, [event(), event(workspace="other")])
         for workspace in ("default", "other"):
             (found,) = await archive.find_events(conn, workspace, Wanted())
             assert found.payload.workspace == workspace
@@ -52,7 +52,7 @@ async def test_a_person_is_found_under_every_id_decisions_link(db: Db) -> None:
     bought = decision(Verdict.SENT, at=NOON + timedelta(hours=1), journey="welcome")
     elsewhere = decision(Verdict.SENT, user_id="u2", profile="p2", journey="welcome")
     async with db.transaction() as conn:
-        await archive.save_decisions(db, conn, [bought, elsewhere, browsed])
+        await archive.save_decisions(conn, [bought, elsewhere, browsed])
         for asked in (Person(user_id="u1"), Person(anonymous_id="a1")):
             person = await archive.person_of(conn, "default", asked)
             assert person.profiles == ("p1",)
@@ -63,7 +63,6 @@ async def test_a_person_is_found_under_every_id_decisions_link(db: Db) -> None:
 async def test_a_reason_is_found_with_its_detail(db: Db) -> None:
     async with db.transaction() as conn:
         await archive.save_decisions(
-            db,
             conn,
             [decision(reason="unknown: event.x"), decision(reason="unknown_template"), decision(reason="unknown")],
         )
@@ -74,8 +73,8 @@ async def test_a_reason_is_found_with_its_detail(db: Db) -> None:
 @pytest.mark.parametrize("hostile", ["' OR 1=1 --", "%", "_", '"', "\\"])
 async def test_what_is_asked_for_is_only_a_value(db: Db, hostile: str) -> None:
     async with db.transaction() as conn:
-        await archive.save_events(db, conn, [event()])
-        await archive.save_decisions(db, conn, [decision()])
+        await archive.save_events(conn, [event()])
+        await archive.save_decisions(conn, [decision()])
         for wanted in (Wanted(user_id=hostile), Wanted(id=hostile), Wanted(anonymous_id=hostile)):
             assert await archive.find_events(conn, "default", wanted) == []
             assert await archive.find_decisions(conn, "default", wanted) == []
@@ -87,8 +86,8 @@ async def test_a_person_is_forgotten_and_nobody_else(db: Db) -> None:
     mine = [decision(), decision(user_id=None, anonymous_id="a1")]
     others = [decision(user_id="u2", profile="p2"), decision(workspace="other")]
     async with db.transaction() as conn:
-        await archive.save_events(db, conn, [event(), event(user_id="u2", id="2"), event(workspace="other")])
-        await archive.save_decisions(db, conn, [*mine, *others])
+        await archive.save_events(conn, [event(), event(user_id="u2", id="2"), event(workspace="other")])
+        await archive.save_decisions(conn, [*mine, *others])
         person = await archive.person_of(conn, "default", Person(user_id="u1"))
         assert await archive.forget(conn, "default", person) == Counts(1, 2)
         assert [one.payload.user_id for one in await archive.find_events(conn, "default", Wanted())] == ["u2"]

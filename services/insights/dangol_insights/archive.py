@@ -9,55 +9,78 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from dangol.codec import encode
-from dangol.db import Db
 from dangol.decisions import Decision
 from dangol.events import Event
+from dangol.rows import MOMENT, TEXT, Shape, write
 from dangol_insights.model import Counts, Kept, Person, Wanted
 from dangol_insights.tables import ArchiveDecision, ArchiveEvent
 
+EVENTS = Shape(
+    (
+        ("workspace", TEXT),
+        ("id", TEXT),
+        ("at", MOMENT),
+        ("name", TEXT),
+        ("user_id", TEXT),
+        ("anonymous_id", TEXT),
+        ("body", TEXT),
+    )
+)
+DECISIONS = Shape(
+    (
+        ("workspace", TEXT),
+        ("id", TEXT),
+        ("at", MOMENT),
+        ("verdict", TEXT),
+        ("reason", TEXT),
+        ("user_id", TEXT),
+        ("anonymous_id", TEXT),
+        ("profile", TEXT),
+        ("input", TEXT),
+        ("journey", TEXT),
+        ("message", TEXT),
+        ("body", TEXT),
+    )
+)
+# SQLite reads `SELECT … ON CONFLICT` as a join's ON: the WHERE says that it is none.
+PUT_EVENTS, PUT_DECISIONS = (
+    f"INSERT INTO {table} ({shape.names}) SELECT {shape.names} FROM {{r}} WHERE true ON CONFLICT DO NOTHING"
+    for table, shape in (("archive_event", EVENTS), ("archive_decision", DECISIONS))
+)
 _events = msgspec.json.Decoder(Event)
 _decisions = msgspec.json.Decoder(Decision)
 
 
-async def save_events(db: Db, conn: AsyncConnection, events: Sequence[Event]) -> None:
+async def save_events(conn: AsyncConnection, events: Sequence[Event]) -> None:
     """Keep events; one whose id is there already is a repeat."""
     rows = [
-        {
-            "workspace": one.workspace,
-            "id": one.id,
-            "at": one.at,
-            "name": one.name,
-            "user_id": one.user_id,
-            "anonymous_id": one.anonymous_id,
-            "body": encode(one).decode(),
-        }
-        for one in events
+        (one.workspace, one.id, one.at, one.name, one.user_id, one.anonymous_id, encode(one).decode()) for one in events
     ]
     if rows:
-        await conn.execute(db.upsert(ArchiveEvent).on_conflict_do_nothing(), rows)
+        await write(conn, PUT_EVENTS, EVENTS, rows)
 
 
-async def save_decisions(db: Db, conn: AsyncConnection, decisions: Sequence[Decision]) -> None:
+async def save_decisions(conn: AsyncConnection, decisions: Sequence[Decision]) -> None:
     """Keep decisions; one whose id is there already is a repeat."""
     rows = [
-        {
-            "workspace": one.workspace,
-            "id": one.id,
-            "at": one.at,
-            "verdict": one.verdict.value,
-            "reason": one.reason,
-            "user_id": one.user_id,
-            "anonymous_id": one.anonymous_id,
-            "profile": one.profile,
-            "input": one.input,
-            "journey": one.journey,
-            "message": one.message,
-            "body": encode(one).decode(),
-        }
+        (
+            one.workspace,
+            one.id,
+            one.at,
+            one.verdict.value,
+            one.reason,
+            one.user_id,
+            one.anonymous_id,
+            one.profile,
+            one.input,
+            one.journey,
+            one.message,
+            encode(one).decode(),
+        )
         for one in decisions
     ]
     if rows:
-        await conn.execute(db.upsert(ArchiveDecision).on_conflict_do_nothing(), rows)
+        await write(conn, PUT_DECISIONS, DECISIONS, rows)
 
 
 async def find_events(conn: AsyncConnection, workspace: str, wanted: Wanted) -> list[Kept[Event]]:

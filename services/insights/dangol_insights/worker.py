@@ -57,7 +57,7 @@ class Reading:
 
         async def work(conn: AsyncConnection) -> None:
             await self.events.save(conn, batch)
-            await save_events(self._db, conn, events)
+            await save_events(conn, events)
 
         await in_transaction(self._db, work)
         self._kept()
@@ -67,7 +67,7 @@ class Reading:
 
         async def work(conn: AsyncConnection) -> None:
             await self.decisions.save(conn, batch)
-            await save_decisions(self._db, conn, decisions)
+            await save_decisions(conn, decisions)
 
         await in_transaction(self._db, work)
         self._kept()

@@ -14,10 +14,10 @@ from dangol.codec import encode
 from dangol.decisions import Decision, Reason, Verdict
 from dangol.events import Event, key_of
 from dangol.names import named
+from dangol.rows import INTEGER, MOMENT, TEXT, Shape, execute, moment_for
 from dangol.stream import Record
 from dangol_journey.deciding import Raised
 from dangol_journey.model import Person
-from dangol_journey.rows import INTEGER, MOMENT, TEXT, Shape, execute, moment_for
 
 _SHAPE = Shape(
     (

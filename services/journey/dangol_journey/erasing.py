@@ -7,13 +7,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.errors import Invalid, NotFound
+from dangol.rows import moment_for
 from dangol_journey import aside, identities, memory
 from dangol_journey.batch import Workshop
 from dangol_journey.deciding import attempt
 from dangol_journey.gathering import load_inside
 from dangol_journey.model import Advanced, Person
 from dangol_journey.plan import IdentityKey
-from dangol_journey.rows import moment_for
 from dangol_journey.saying import outgoing_of
 from dangol_journey.store import lock_people
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dangol.rows import TEXT, Shape, execute
 from dangol_journey.people import Known
 from dangol_journey.plan import IdentityKey
-from dangol_journey.rows import TEXT, Shape, execute
 
 _KEYS = Shape((("workspace", TEXT), ("kind", TEXT), ("value", TEXT)))
 _OWNED = Shape((*_KEYS.columns, ("profile", TEXT)))

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol.rows import MOMENT, TEXT, Shape, as_moment, execute, moment_for
 from dangol_journey.intake import SeenKey
 from dangol_journey.plan import IdentityKey
-from dangol_journey.rows import MOMENT, TEXT, Shape, as_moment, execute, moment_for
 
 PAGE = 1000
 

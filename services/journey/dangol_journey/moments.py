@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dangol.consume import Subscription
 from dangol.db import in_transaction
 from dangol.errors import Unavailable
+from dangol.rows import INTEGER, MOMENT, Shape, as_moment, execute
 from dangol_journey.batch import Settled, TooManyRaised, Workshop, settle_wakes
 from dangol_journey.handling import report
-from dangol_journey.rows import INTEGER, MOMENT, Shape, as_moment, execute
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY = timedelta(milliseconds=500)  # another worker may have set a moment in a home of ours

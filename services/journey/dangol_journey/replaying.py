@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.codec import decode_event
 from dangol.errors import NotFound
+from dangol.rows import moment_for
 from dangol_journey import aside
 from dangol_journey.batch import Settled, Workshop, settle_events
-from dangol_journey.rows import moment_for
 
 _ONE = "SELECT kind, input, profile, replayed_at FROM set_aside WHERE id = :id AND workspace = :workspace {lock}"
 _TRY_NOW = """UPDATE profile SET wake_raises = 0, wake_at = :now

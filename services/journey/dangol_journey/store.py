@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dangol.rows import INTEGER, MOMENT, TEXT, Shape, as_moment, execute, write
 from dangol_journey.model import Enrolment, Person
-from dangol_journey.rows import INTEGER, MOMENT, TEXT, Shape, as_moment, execute, write
 from dangol_journey.turn import entering
 
 _people = msgspec.json.Decoder(Person)

@@ -21,13 +21,18 @@ class Shape:
 
     columns: tuple[tuple[str, str], ...]
 
+    @property
+    def names(self) -> str:
+        """The columns' names, as a statement lists them."""
+        return ", ".join(name for name, _ in self.columns)
+
     def source(self, dialect: str) -> str:
         """The FROM item, which takes the parameters of `given`."""
         if dialect == "sqlite":
             fields = (f"json_extract(value, '$[{i}]') AS {name}" for i, (name, _) in enumerate(self.columns))
             return f"(SELECT {', '.join(fields)} FROM json_each(:rows)) AS r"
         arrays = (f"CAST(:{name} AS {kind}[])" for name, kind in self.columns)
-        return f"unnest({', '.join(arrays)}) AS r({', '.join(name for name, _ in self.columns)})"
+        return f"unnest({', '.join(arrays)}) AS r({self.names})"
 
     def one(self) -> str:
         """The FROM item that is one row, to be run for each: on SQLite half the time of JSON, where rows are wide."""
