@@ -140,16 +140,17 @@ def _touches(turn: int, people: int) -> list[Outgoing]:
 def known(number: int) -> Outgoing:
     """A person told of, before anything is timed."""
     traits = {"name": "김단골", "email": f"{user(number)}@bench.test", "visits": 3}
-    return _outgoing(f"known-{number}", number, "Identified", {}, traits)
+    return outgoing(f"known-{number}", number, "Identified", {}, traits)
 
 
 def touched(number: int) -> Outgoing:
     """The event that is timed: a person enters the journey with a cart of its own."""
     properties = {"cart_id": f"c{number}", "price": 39_000, "name": "Linen shirt, navy", "category": "shirts"}
-    return _outgoing(f"touched-{number}", number, "Touched", properties, {})
+    return outgoing(f"touched-{number}", number, "Touched", properties, {})
 
 
-def _outgoing(id: str, number: int, name: str, properties: dict[str, object], traits: dict[str, object]) -> Outgoing:
+def outgoing(id: str, number: int, name: str, properties: dict[str, object], traits: dict[str, object]) -> Outgoing:
+    """An event of a person as a record for the log, as ingest writes it."""
     now = utc_now()
     event = Event(
         workspace="default",
