@@ -61,9 +61,8 @@ class Model:
         self.user = user
         self._ids = [row["id"] for table in ("profile", "enrolment") for row in rows[table]]
         inside = next(iter(rows["enrolment"]), None)
-        self._due, self._entered = (
-            (_moment(inside["due_at"]), _moment(inside["entered_at"])) if inside else (None, None)
-        )
+        self._due: datetime | None = _moment(inside["due_at"]) if inside else None
+        self._entered: datetime | None = _moment(inside["entered_at"]) if inside else None
         self.stencils = [Stencil(table, row) for table in TABLES for row in rows[table]]
 
     def copies(self, people: Iterator[Copy], partitions: int) -> Iterator[list[tuple[Any, ...]]]:

@@ -5,7 +5,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
+from dangol import logs
 from dangol.commands import show
 from dangol.errors import DangolError, Invalid
 from dangol_bench import machine, table
@@ -18,26 +20,23 @@ def run(names: Sequence[str], *, side: str, log: str, db: str, quick: bool, json
     """Measure and tell; 0, or 1 where a row could not be measured. A bar that is not reached is told, not failed."""
     rows = [_row(name) for name in names] or list(ROWS.values())
     sides = _sides(side, log, db)
-    about, measured = asyncio.run(_run(rows, sides, Ground(Side.EMBEDDED, log, db, int(quick))))
+    logs.start("warning")
+    measured: list[Measured] = []
+    about = asyncio.run(machine.told(log, db)) | ({"size": "quick: smaller counts, for development"} if quick else {})
+    for row in rows:
+        for one in sides:
+            show.err.print(f"{row.name}, {one}: {row.about} …", highlight=False)
+            measured.append(asyncio.run(measure(row, Ground(one, log, db, int(quick)))))
+            if json_file:  # after each: who ends us early has what there is
+                _write(json_file, table.as_json(about, measured))
     table.show(show.out, about, measured)
     if Side.PRODUCTION not in sides:
         show.out.print("only the embedded side: --log and --db name a Kafka and a PostgreSQL for the other")
-    if json_file:
-        json_file.write_text(json.dumps(table.as_json(about, measured), indent=1, ensure_ascii=False) + "\n")
     return int(any(one.failed for one in measured))
 
 
-async def _run(rows: Sequence[Row], sides: Sequence[Side], given: Ground) -> tuple[dict[str, str], list[Measured]]:
-    about = await machine.told(given.log, given.db) | (
-        {"size": "quick: smaller counts, for development"} if given.size else {}
-    )
-    measured: list[Measured] = []
-    for row in rows:
-        for side in sides:
-            if side in row.sides:
-                show.err.print(f"{row.name}, {side}: {row.about} …", highlight=False)
-                measured.append(await measure(row, Ground(side, given.log, given.db, given.size)))
-    return about, measured
+def _write(file: Path, told: dict[str, Any]) -> None:
+    file.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 
 async def measure(row: Row, ground: Ground) -> Measured:

@@ -69,7 +69,6 @@ class Row:
     name: str
     about: str
     measure: Callable[["Ground"], Awaitable[Sequence[Figure]]]
-    sides: tuple[Side, ...] = (Side.EMBEDDED, Side.PRODUCTION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ MODEL = "p999999999999"
 SPREAD, BURST, WARM, PARKED = 1_000_000, 2_000_000, 3_000_000, 10_000_000  # numbers of the first of each
 STARTS_WITHIN = timedelta(seconds=20)  # the product, before the first is due
 PAUSE = timedelta(seconds=4)  # between the spread and the burst
-WITHIN = 60.0
+WITHIN = 90.0  # seconds after the burst for the last message at the receiver
 JOURNEY = """journey: parked
 enter: {event: Parked}
 steps:
