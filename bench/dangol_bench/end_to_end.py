@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,16 +91,20 @@ async def _post(on: Stage, first: int, people: int) -> Any:
 async def arrived(on: Stage, people: range) -> list[tuple[int, int]]:
     """(person, moment) of each message, once all have come; raises `Untrue` where one is missing or came twice."""
     await on.receiver.ask(do="wait", wanted=len(people), seconds=WITHIN)
-    arrivals: list[tuple[int, int]] = [(who, at) for who, at in await on.receiver.ask(do="take")]
-    counts = Counter(who for who, _ in arrivals)
-    twice = [who for who, times in counts.items() if times > 1]
-    missing, strangers = set(people) - counts.keys(), counts.keys() - set(people)
+    arrivals = [(who, at) for who, at in await on.receiver.ask(do="take")]
+    refuse_wrong(Counter(who for who, _ in arrivals), people, WITHIN)
+    return arrivals
+
+
+def refuse_wrong(times: Mapping[int, int], people: Collection[int], within: float) -> None:
+    """Raise `Untrue` unless each of these people, and nobody else, was told once."""
+    twice = [who for who, count in times.items() if count > 1]
+    missing, strangers = set(people) - times.keys(), times.keys() - set(people)
     if twice or missing or strangers:
         raise Untrue(
-            f"of {len(people)} messages {len(missing)} did not come within {WITHIN:.0f} s, "
+            f"of {len(people)} messages {len(missing)} did not come within {within:.0f} s, "
             f"{len(twice)} came twice, {len(strangers)} are of others"
         )
-    return arrivals
 
 
 def _per_thousand(before: Mapping[str, float], after: Mapping[str, float], people: int) -> dict[str, float]:

@@ -21,7 +21,7 @@ async def measure(ground: Ground) -> Sequence[Figure]:
 
 
 async def _by(ground: Ground, way: str) -> Sequence[Figure]:
-    people, warm = ground.count(300, 60, 10), ground.count(50, 20, 5)
+    people, warm = ground.count(300, 40, 10), ground.count(50, 20, 5)
     async with stage(ground, way) as on:
         told = await on.load.ask(
             do="paced",
