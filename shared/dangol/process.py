@@ -4,17 +4,17 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 
 import structlog
-import uvicorn
 from fastapi import APIRouter
 
 from dangol import metrics
 from dangol.clock import Clock
 from dangol.db import Db
+from dangol.door import Door, make_door
 from dangol.front import Front
 from dangol.health import Health
 from dangol.http import make_app
@@ -32,7 +32,6 @@ ROLES = {
 }
 # Batches make many objects that die by themselves: the default cost a third of a worker's time.
 COLLECT_AT = (50_000, 50, 50)
-GRACE = 20  # seconds that open requests have when we stop
 
 log = structlog.get_logger()
 
@@ -73,7 +72,7 @@ async def serve(
     own = [keys_router(house.db, keys), health.router]
     app = make_app(keys, [*own, *routers, *(service.router for service in services)], docs_url=None, redoc_url=None)
     hot = {path: handler for service in services for path, handler in service.hot.items()}
-    server = _server(Front(app, hot))
+    server = make_door(Front(app, hot))
     _stop_on_signals(stop)
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_watch_the_loop())
@@ -81,6 +80,7 @@ async def serve(
         working = [tasks.create_task(_work(service, stop)) for service in services]
         announcing = tasks.create_task(_announce(server, started))
         await stop.wait()
+        await health.left_out()
         announcing.cancel()
         watching.cancel()
         server.should_exit = True
@@ -97,7 +97,7 @@ async def _work(service: Service, stop: asyncio.Event) -> None:
         stop.set()
 
 
-async def _announce(server: "Door", started: Callable[[], Awaitable[None]] | None) -> None:
+async def _announce(server: Door, started: Callable[[], Awaitable[None]] | None) -> None:
     await server.open.wait()
     # What was made at start stays: the collector need not look at it again.
     gc.collect()
@@ -114,37 +114,6 @@ async def _watch_the_loop() -> None:
         due = loop.time() + 1
         await asyncio.sleep(1)
         metrics.LOOP_LAG.set(max(0.0, loop.time() - due))
-
-
-class Door(uvicorn.Server):
-    """The HTTP server; `open` is set once it listens. Signals are not its: readiness falls before the door is shut."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.open = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
-        await super().startup(sockets)
-        self.open.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """None of them."""
-        yield
-
-
-def _server(app: Front) -> Door:
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=30,
-    )
-    return Door(config)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
