@@ -4,10 +4,13 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx2
@@ -16,13 +19,20 @@ import pytest
 from dangol.decisions import Reason, Verdict
 from dangol.keys import KeyKind, create_key
 from dangol.metrics import DECISIONS
-from dangol.settings import Settings
+from dangol.settings import Settings, read_settings
 from tests.contract.conftest import Ground, open_ground
 from tests.contract.test_journey_worker import counted, eventually, working
+from tests.contract.test_stream import read_until, reading
+from tests.crash.conftest import lines, program
+from tests.faults.conftest import Broker, entered, running
+from tests.support.databases import postgres_database
+from tests.support.fleet import Fleet, Role
 from tests.support.house import WRITE
 from tests.support.ingesting import ingest_on
 from tests.support.posts import call
-from tests.support.product import free_port
+from tests.support.product import Product, free_port
+from tests.support.product import eventually as soon
+from tests.support.wire import wire
 from tests.support.workshops import messages, rows, workshop
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +103,7 @@ async def test_case_4_one_id_with_two_bodies(ground: Ground) -> None:
             assert answer.status_code == 200  # ingest keeps nothing: what it means is decided where ids are kept
 
     async def rejected() -> bool:
-        return told._value.get() == before + 1
+        return bool(told._value.get() == before + 1)
 
     async with working(workshop(ground.db, ground.stream)):
         await eventually(rejected)
@@ -103,8 +113,8 @@ async def test_case_4_one_id_with_two_bodies(ground: Ground) -> None:
 
 async def test_case_6_a_batch_with_bad_items_and_the_whole_of_it_again(ground: Ground) -> None:
     """Caught: bad items counted as accepted; items of a repeated batch named anew."""
-    bad = {7: {"userId": None}, 250: {"event": None}, 499: {"timestamp": "yesterday"}}
-    batch = [call(userId=f"u{n}", messageId=f"m{n}") | bad.get(n, {}) for n in range(500)]
+    bad: dict[int, dict[str, Any]] = {7: {"userId": None}, 250: {"event": None}, 499: {"timestamp": "yesterday"}}
+    batch = [call(**{"userId": f"u{n}", "messageId": f"m{n}", **bad.get(n, {})}) for n in range(500)]
     async with posting(ground) as client:
         for _ in range(2):
             said = (await client.post("/v1/batch", json={"batch": batch})).raise_for_status().json()
@@ -148,3 +158,124 @@ async def test_case_17_a_time_far_ahead_in_1970_or_missing(ground: Ground) -> No
     for (wake,) in await rows(ground.db, "SELECT wake_at FROM profile WHERE wake_at IS NOT NULL"):
         due = datetime.fromisoformat(wake) if isinstance(wake, str) else wake
         assert timedelta(hours=23, minutes=59) < due - posted_at < timedelta(hours=24, minutes=1)
+
+
+@pytest.mark.kafka
+async def test_case_8_the_broker_is_away_or_stands_still(broker: Broker, tmp_path: Path, topic_prefix: str) -> None:
+    """Caught: the writer without its own deadline."""
+    ground = await open_ground(broker.settings(tmp_path, topic_prefix))
+    away = [(broker.server.kill, broker.server.start), (broker.server.pause, broker.server.resume)]
+    try:
+        async with posting(ground) as client:
+            assert (await client.post("/v1/track", json=call(messageId="first"))).status_code == 200
+            for n, (go, come) in enumerate(away):
+                await asyncio.to_thread(go)
+                for _ in range(2):
+                    await _told_to_come_again(client, f"while-{n}")
+                await asyncio.to_thread(come)
+                await _accepted(client, f"while-{n}")
+        await handled(ground, 3)  # what was refused may be there as well, and is one event with its retry
+    finally:
+        await ground.close()
+
+
+async def _told_to_come_again(client: httpx2.AsyncClient, id: str) -> None:
+    began = time.monotonic()
+    answer = await client.post("/v1/track", json=call(messageId=id))
+    assert time.monotonic() - began < 2.2
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert 1 <= int(answer.headers["retry-after"]) <= 2
+
+
+async def _accepted(client: httpx2.AsyncClient, id: str) -> None:
+    """Posted until it is."""
+    async with asyncio.timeout(60):
+        while (await client.post("/v1/track", json=call(messageId=id))).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.kafka
+async def test_case_9_the_broker_has_it_and_its_answer_does_not_come(
+    broker: Broker, tmp_path: Path, topic_prefix: str
+) -> None:
+    """Caught: ids not remembered."""
+    if not broker.wired:
+        pytest.skip("the broker is in a container: there is no wire to it")
+    async with wire(broker.wired, "127.0.0.1", broker.behind) as to_broker:
+        ground = await open_ground(broker.settings(tmp_path, topic_prefix, wired=True))
+        try:
+            async with posting(ground) as client:
+                assert (await client.post("/v1/track", json=call(messageId="first"))).status_code == 200
+                to_broker.hold()
+                await _told_to_come_again(client, "unheard")
+                to_broker.release()
+                await _accepted(client, "unheard")
+            async with reading(ground) as reader:
+                assert len(await read_until(reader, 3)) == 3  # it is in the log twice
+            await handled(ground, 2)
+        finally:
+            await ground.close()
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """`dangol up` that admits 400 events a second, and started again once a test has ended it."""
+    yield from running(tmp_path_factory.mktemp("up"), {"DANGOL_INGEST_RATE": "400"})
+
+
+def posted_by_another(product: Product, events: int, ledger: Path) -> subprocess.Popen[bytes]:
+    """A process that posts `Joined` until each is accepted, and then once more now and then."""
+    return program("posting", product.url, product.write_key, str(events), str(ledger))
+
+
+def test_case_1_up_is_killed_again_and_again_while_events_come(up: Fleet, tmp_path: Path) -> None:
+    """10,000 events and 200 kills in the long form: `just crash`. Caught: an answer before the commit."""
+    role, chance = up.roles["up"], Random(1)
+    poster = posted_by_another(up.product, 300, tmp_path / "accepted")
+    for _ in range(3):
+        time.sleep(chance.uniform(0.05, 0.3))  # the moment of a kill: not waited for anything
+        role.restart()
+        role.ready()
+    assert poster.wait(120) == 0
+    accepted = {one["user"]: 1 for one in lines(tmp_path / "accepted")}
+    assert len(accepted) == 300
+    soon(lambda: _of(accepted, entered(up.product)) == accepted)
+
+
+def _of(people: Iterable[str], counts: Counter[str]) -> dict[str, int]:
+    return {user: counts[user] for user in people}
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+async def test_case_1_an_ingest_of_its_own_is_killed_while_events_come(
+    kafka_url: str, migrated_postgres: str, postgres_server: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Caught: an answer before Kafka's."""
+    with postgres_database(postgres_server, migrated_postgres) as url:
+        given = {"log": kafka_url, "db": url, "topic_prefix": topic_prefix, "partitions": 2}
+        ground = await open_ground(read_settings({}, **given))
+        environment = {f"DANGOL_{name.upper()}": str(value) for name, value in given.items()}
+        port = free_port()
+        environment |= {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": "0", "DANGOL_WRITE_KEY": WRITE}
+        role = Role("ingest", ["ingest"], tmp_path, environment, f"http://127.0.0.1:{port}")
+        try:
+            await asyncio.to_thread(_post_and_kill, role, tmp_path / "accepted")
+            users = [one["user"] for one in lines(tmp_path / "accepted")]
+            assert len(users) == 200
+            await handled(ground, 200)
+        finally:
+            role.end()
+            await ground.close()
+
+
+def _post_and_kill(role: Role, ledger: Path) -> None:
+    role.start()
+    role.ready()
+    product = Product(role.url, role.place, WRITE, "", "", embedded=False)
+    poster, chance = posted_by_another(product, 200, ledger), Random(2)
+    for _ in range(3):
+        time.sleep(chance.uniform(0.02, 0.2))
+        role.restart()
+        role.ready()
+    assert poster.wait(120) == 0
