@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,16 +69,17 @@ def joined_folder(place: Path) -> Path:
 
 
 def entered(product: Product) -> Counter[str]:
-    """How often each person entered that journey."""
+    """How often each person entered that journey: it waits there."""
     found: Counter[str] = Counter()
     after: int | None = 0
     while after is not None:
-        page = product.get("/api/decisions", verdict="entered", journey="joined", after=after, limit=500)
+        page = product.get("/api/decisions", verdict="waited", journey="joined", after=after, limit=500)
         found.update(one["user_id"] for one in page["decisions"])
         after = page["next"]
     return found
 
 
+@contextmanager
 def running(place: Path, environment: Mapping[str, str]) -> Iterator[Fleet]:
     """`dangol up` with that journey."""
     with embedded_fleet(place, joined_folder(place), environment) as fleet:

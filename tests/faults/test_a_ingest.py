@@ -5,12 +5,11 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import httpx2
@@ -19,19 +18,15 @@ import pytest
 from dangol.decisions import Reason, Verdict
 from dangol.keys import KeyKind, create_key
 from dangol.metrics import DECISIONS
-from dangol.settings import Settings, read_settings
+from dangol.settings import Settings
 from tests.contract.conftest import Ground, open_ground
 from tests.contract.test_journey_worker import counted, eventually, working
 from tests.contract.test_stream import read_until, reading
-from tests.crash.conftest import lines, program
-from tests.faults.conftest import Broker, entered, running
-from tests.support.databases import postgres_database
-from tests.support.fleet import Fleet, Role
+from tests.faults.conftest import Broker
 from tests.support.house import WRITE
 from tests.support.ingesting import ingest_on
 from tests.support.posts import call
-from tests.support.product import Product, free_port
-from tests.support.product import eventually as soon
+from tests.support.product import free_port
 from tests.support.wire import wire
 from tests.support.workshops import messages, rows, workshop
 
@@ -217,65 +212,29 @@ async def test_case_9_the_broker_has_it_and_its_answer_does_not_come(
             await ground.close()
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """`dangol up` that admits 400 events a second, and started again once a test has ended it."""
-    yield from running(tmp_path_factory.mktemp("up"), {"DANGOL_INGEST_RATE": "400"})
+async def test_case_16_one_workspace_floods_and_another_is_admitted(ground: Ground) -> None:
+    """Caught: one bucket for all workspaces."""
+    async with ground.db.transaction() as conn:
+        other, _ = await create_key(ground.db, conn, "other", KeyKind.SERVER)
+    settings = replace(ground.settings, ingest_rate=50)
+    async with ingest_on(settings, ground.db, ground.stream) as client:
+
+        async def post(key: str, id: str) -> int:
+            headers = {"Authorization": f"Bearer {key}"}
+            return (await client.post("/v1/track", json=call(messageId=id), headers=headers)).status_code
+
+        flood = [post(WRITE, f"f{n}") for n in range(1_000)]
+        modest = [post(other, f"m{n}") for n in range(50)]
+        said = await asyncio.gather(*(one for both in batched_evenly(flood, modest) for one in both))
+    assert said.count(429) > 500
+    assert await counted(ground, "api_key") == 1
+    async with reading(ground) as reader:
+        keys = [record.key for record in await read_until(reader, said.count(200))]
+    assert sum(key.startswith("other/") for key in keys) == 50
 
 
-def posted_by_another(product: Product, events: int, ledger: Path) -> subprocess.Popen[bytes]:
-    """A process that posts `Joined` until each is accepted, and then once more now and then."""
-    return program("posting", product.url, product.write_key, str(events), str(ledger))
-
-
-def test_case_1_up_is_killed_again_and_again_while_events_come(up: Fleet, tmp_path: Path) -> None:
-    """10,000 events and 200 kills in the long form: `just crash`. Caught: an answer before the commit."""
-    role, chance = up.roles["up"], Random(1)
-    poster = posted_by_another(up.product, 300, tmp_path / "accepted")
-    for _ in range(3):
-        time.sleep(chance.uniform(0.05, 0.3))  # the moment of a kill: not waited for anything
-        role.restart()
-        role.ready()
-    assert poster.wait(120) == 0
-    accepted = {one["user"]: 1 for one in lines(tmp_path / "accepted")}
-    assert len(accepted) == 300
-    soon(lambda: _of(accepted, entered(up.product)) == accepted)
-
-
-def _of(people: Iterable[str], counts: Counter[str]) -> dict[str, int]:
-    return {user: counts[user] for user in people}
-
-
-@pytest.mark.kafka
-@pytest.mark.postgres
-async def test_case_1_an_ingest_of_its_own_is_killed_while_events_come(
-    kafka_url: str, migrated_postgres: str, postgres_server: str, topic_prefix: str, tmp_path: Path
-) -> None:
-    """Caught: an answer before Kafka's."""
-    with postgres_database(postgres_server, migrated_postgres) as url:
-        given = {"log": kafka_url, "db": url, "topic_prefix": topic_prefix, "partitions": 2}
-        ground = await open_ground(read_settings({}, **given))
-        environment = {f"DANGOL_{name.upper()}": str(value) for name, value in given.items()}
-        port = free_port()
-        environment |= {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": "0", "DANGOL_WRITE_KEY": WRITE}
-        role = Role("ingest", ["ingest"], tmp_path, environment, f"http://127.0.0.1:{port}")
-        try:
-            await asyncio.to_thread(_post_and_kill, role, tmp_path / "accepted")
-            users = [one["user"] for one in lines(tmp_path / "accepted")]
-            assert len(users) == 200
-            await handled(ground, 200)
-        finally:
-            role.end()
-            await ground.close()
-
-
-def _post_and_kill(role: Role, ledger: Path) -> None:
-    role.start()
-    role.ready()
-    product = Product(role.url, role.place, WRITE, "", "", embedded=False)
-    poster, chance = posted_by_another(product, 200, ledger), Random(2)
-    for _ in range(3):
-        time.sleep(chance.uniform(0.02, 0.2))
-        role.restart()
-        role.ready()
-    assert poster.wait(120) == 0
+def batched_evenly(many: list[Any], few: list[Any]) -> Iterator[list[Any]]:
+    """Twenty of the many, one of the few, and so on."""
+    share = len(many) // len(few)
+    for n, one in enumerate(few):
+        yield [*many[n * share : (n + 1) * share], one]
