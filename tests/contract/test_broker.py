@@ -80,7 +80,7 @@ async def test_a_broker_that_stands_still_is_told_within_two_seconds(ground: Gro
     await _once_it_takes(ground, "after")
 
 
-async def test_a_reader_goes_on_after_an_outage(ground: Ground, broker: Server) -> None:
+async def test_a_reader_goes_on_after_an_outage_case_24_case_25(ground: Ground, broker: Server) -> None:
     async with subscribed(ground) as subscription:
         await ground.stream.append([said("k", "1")])
         assert await drain(ground, subscription, 1) == ["1"]
@@ -89,10 +89,10 @@ async def test_a_reader_goes_on_after_an_outage(ground: Ground, broker: Server) 
             await ground.stream.append([said("k", "lost")])
         await asyncio.to_thread(broker.start)
         await _once_it_takes(ground, "2")
-        assert "2" in await _drained_within(ground, subscription, timedelta(seconds=60))
+        assert "2" in await _drained_within(ground, subscription, timedelta(seconds=30))
 
 
-async def test_records_the_log_dropped_are_counted_and_read_on(ground: Ground) -> None:
+async def test_records_the_log_dropped_are_counted_and_read_on_case_28(ground: Ground) -> None:
     await ground.stream.append([said("k", str(n)) for n in range(10)])
     async with subscribed(ground) as subscription:
         await drain(ground, subscription, 10)

@@ -164,7 +164,7 @@ async def test_batches_may_be_read_ahead(ground: Ground) -> None:
         assert [record.value for record in (*first.records, *second.records)] == [b"0", b"1", b"2", b"3"]
 
 
-async def test_a_position_beyond_the_log_stops_the_partition(ground: Ground) -> None:
+async def test_a_position_beyond_the_log_stops_the_partition_case_29(ground: Ground) -> None:
     async with subscribed(ground) as subscription:
         held = sorted(subscription.held())
     async with ground.db.transaction() as conn:

@@ -230,7 +230,7 @@ def opened_elsewhere(url: str) -> str:
     return subprocess.run([sys.executable, "-c", OPENS, url], capture_output=True, text=True, check=True).stdout
 
 
-async def test_a_second_process_is_refused_by_name(tmp_path: Path) -> None:
+async def test_a_second_process_is_refused_by_name_case_100(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/dangol.db"
     db = await open_db(url, now)
     said, waited = opened_elsewhere(url).rsplit(" ", 1)

@@ -249,7 +249,7 @@ async def test_a_moment_that_raises_moves_out_and_then_waits_for_an_operator(gro
     assert len(await messages(ground.db)) == 1
 
 
-async def test_an_input_that_was_set_aside_is_played_again_once(ground: Ground) -> None:
+async def test_an_input_that_was_set_aside_is_played_again_once_case_32(ground: Ground) -> None:
     await settle(workshop(ground.db, ground.stream, rules=raising("Signed Up")), did("Signed Up"))
     ((id,),) = await rows(ground.db, "SELECT id FROM set_aside")
     assert await messages(ground.db) == []

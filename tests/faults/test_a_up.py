@@ -44,7 +44,7 @@ def test_case_1_up_is_killed_again_and_again_while_events_come(up: Fleet, tmp_pa
     """10,000 events and 200 kills in the long form: `just crash`. Caught: an answer before the commit."""
     role, chance = up.roles["up"], Random(1)
     poster = posted_by_another(up.product, 300, tmp_path / "accepted")
-    for _ in range(3):
+    for _ in range(2):
         time.sleep(chance.uniform(0.05, 0.3))  # the moment of a kill: not waited for anything
         role.restart()
         role.ready()
@@ -90,7 +90,7 @@ def _post_and_kill(role: Role, ledger: Path) -> None:
     role.ready()
     product = Product(role.url, role.place, WRITE, "", "", embedded=False)
     poster, chance = posted_by_another(product, 200, ledger), Random(2)
-    for _ in range(3):
+    for _ in range(2):
         time.sleep(chance.uniform(0.02, 0.2))
         role.restart()
         role.ready()

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import itertools
 import re
 import time
 from collections.abc import Collection, Iterator
@@ -10,13 +11,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import httpx2
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from fastapi import APIRouter
 
-from dangol.codec import encode
+from dangol.codec import decode_event, encode
 from dangol.consume import Subscription
 from dangol.errors import Lost
 from dangol.health import Health
@@ -27,11 +29,14 @@ from dangol.stream import Outgoing
 from dangol.topics import Topic
 from dangol_journey.main import JourneyService
 from dangol_journey.worker import open_worker
-from tests.contract.conftest import Ground, said
+from tests.contract.conftest import Ground, open_ground, said
 from tests.contract.test_consume import SOON, drain, read_some, save, subscribed
 from tests.contract.test_journey_worker import counted, eventually, working
 from tests.contract.test_stream import read_until, reading
+from tests.faults.conftest import Broker
 from tests.support.databases import postgres_database
+from tests.support.ingesting import ingest_on
+from tests.support.posts import call
 from tests.support.workshops import did, raising, record_of, rows, workshop
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
@@ -291,3 +296,46 @@ def _hoarded(subscription: Subscription) -> int:
     reader: Any = subscription._reader
     fetched = reader._consumer._fetcher._records.values()
     return sum(one._partition_records._records.size_in_bytes() for one in fetched if hasattr(one, "_partition_records"))
+
+
+async def test_case_35_the_broker_is_restarted_under_load(broker: Broker, tmp_path: Path, topic_prefix: str) -> None:
+    """One broker, in good order: what a rolling restart is to the partitions it leads. Caught: a success before the
+    brokers' answer."""
+    ground = await open_ground(broker.settings(tmp_path, topic_prefix))
+    accepted: list[str] = []
+    stop = asyncio.Event()
+    try:
+        async with ingest_on(ground.settings, ground.db, ground.stream) as client:
+            posting = [asyncio.create_task(_post_until(client, f"p{n}", accepted, stop)) for n in range(4)]
+            await eventually(lambda: _longer(accepted, 40))
+            await asyncio.to_thread(broker.server.stop)
+            await asyncio.to_thread(broker.server.start)
+            before = len(accepted)
+            await eventually(lambda: _longer(accepted, before + 40), 60)
+            stop.set()
+            await asyncio.gather(*posting)
+        async with reading(ground) as reader:
+            found: set[str] = set()
+            async with asyncio.timeout(30):
+                while not found >= set(accepted):
+                    found |= {decode_event(one.value).id for one in await reader.read(1000, SOON)}
+    finally:
+        stop.set()
+        await ground.close()
+
+
+async def _longer(accepted: list[str], than: int) -> bool:
+    return len(accepted) > than
+
+
+async def _post_until(client: httpx2.AsyncClient, name: str, accepted: list[str], stop: asyncio.Event) -> None:
+    """Post one event after another; each is answered within two seconds, and the accepted ones are noted."""
+    for n in itertools.count():
+        if stop.is_set():
+            return
+        began = time.monotonic()
+        answer = await client.post("/v1/track", json=call(messageId=f"{name}-{n}"))
+        assert time.monotonic() - began < 2.2
+        assert answer.status_code in (200, 503)
+        if answer.status_code == 200:
+            accepted.append(f"{name}-{n}")
