@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dangol.outbox import Outbox
 from dangol.settings import Settings, read_settings
-from tests.contract.conftest import ground, settings
+from tests.contract.conftest import Ground, ground, settings
+from tests.contract.test_journey_worker import eventually
 from tests.support import kafka, servers
 from tests.support.fleet import Fleet, embedded_fleet
 from tests.support.product import Product
@@ -84,3 +86,13 @@ def running(place: Path, environment: Mapping[str, str]) -> Iterator[Fleet]:
     """`dangol up` with that journey."""
     with embedded_fleet(place, joined_folder(place), environment) as fleet:
         yield fleet
+
+
+async def relayed(ground: Ground) -> None:
+    """Wait until what journey said is in the log."""
+
+    async def nothing_waits() -> bool:
+        async with ground.db.transaction() as conn:
+            return await Outbox(ground.db, ground.stream, "journey").unsent(conn) == 0
+
+    await eventually(nothing_waits)

@@ -20,7 +20,7 @@ from dangol.settings import read_settings
 from tests.contract.conftest import open_ground
 from tests.crash.conftest import lines, program
 from tests.faults.conftest import entered, running
-from tests.faults.test_a_ingest import handled
+from tests.faults.test_a_ingest import entered_each_time
 from tests.support.databases import postgres_database
 from tests.support.fleet import Fleet, Role
 from tests.support.house import WRITE
@@ -79,7 +79,7 @@ async def test_case_1_an_ingest_of_its_own_is_killed_while_events_come(
     try:
         await asyncio.to_thread(_post_and_kill, role, tmp_path / "accepted")
         assert len(lines(tmp_path / "accepted")) == 200
-        await handled(ground, 200)
+        await entered_each_time(ground, "Joined", 200)
     finally:
         role.end()
         await ground.close()

@@ -33,7 +33,7 @@ from tests.contract.conftest import Ground, open_ground, said
 from tests.contract.test_consume import SOON, drain, read_some, save, subscribed
 from tests.contract.test_journey_worker import counted, eventually, working
 from tests.contract.test_stream import read_until, reading
-from tests.faults.conftest import Broker
+from tests.faults.conftest import Broker, relayed
 from tests.support.databases import postgres_database
 from tests.support.ingesting import ingest_on
 from tests.support.posts import call
@@ -85,10 +85,7 @@ async def test_case_19_members_come_and_go_while_events_flow(ground: Ground) -> 
         await eventually(all_done, 60)
         assert await counted(ground, "enrolment") == await counted(ground, "profile") == 1600
 
-        async def relayed() -> bool:
-            return await rows(ground.db, "SELECT count(*) FROM unsent WHERE topic = 'messages'") == [(0,)]
-
-        await eventually(relayed)
+        await relayed(ground)
     async with reading(ground, Topic.MESSAGES) as reader:
         found = await read_until(reader, 3200)  # each person's facts and message, some of them twice
     assert len({record.value for record in found if b'"template"' in record.value}) <= 1600
@@ -149,6 +146,7 @@ async def test_case_21_a_batch_that_takes_longer_than_a_rebalance_waits(ground: 
         old.subscription.rewind(batch)
         await old.subscription.close()
         await eventually(all_done)
+        await relayed(ground)
     async with reading(ground, Topic.MESSAGES) as reader:
         found = [one.value for one in await read_until(reader, 80) if b'"template"' in one.value]
     assert len(found) == 40
