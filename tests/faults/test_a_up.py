@@ -67,7 +67,7 @@ def separate(
         yield {"log": kafka_url, "db": url, "topic_prefix": topic_prefix, "partitions": 2}
 
 
-async def test_case_1_an_ingest_of_its_own_is_killed_while_events_come(
+async def test_case_1_and_case_101_an_ingest_of_its_own_is_killed_and_ended_while_events_come(
     separate: dict[str, object], tmp_path: Path
 ) -> None:
     """Caught: an answer before Kafka's."""
@@ -90,9 +90,10 @@ def _post_and_kill(role: Role, ledger: Path) -> None:
     role.ready()
     product = Product(role.url, role.place, WRITE, "", "", embedded=False)
     poster, chance = posted_by_another(product, 200, ledger), Random(2)
-    for _ in range(2):
+    for stopped in (role.kill, role.end):
         time.sleep(chance.uniform(0.02, 0.2))
-        role.restart()
+        assert stopped() in (None, 0)
+        role.start()
         role.ready()
     assert poster.wait(120) == 0
 
