@@ -26,7 +26,7 @@ from tests.contract.test_stream import read_until, reading
 from tests.faults.conftest import Broker
 from tests.support.house import WRITE
 from tests.support.ingesting import ingest_on
-from tests.support.journeys import definitions, journey, send
+from tests.support.journeys import coupon, definitions, journey
 from tests.support.posts import call
 from tests.support.product import free_port
 from tests.support.wire import wire
@@ -48,8 +48,8 @@ async def handled(ground: Ground, events: int) -> None:
 
 
 async def entered_each_time(ground: Ground, name: str, events: int) -> None:
-    """As `handled`, with a journey that is entered anew by every event of this name: by each of them once."""
-    every = journey("every", name, send("hi"), again=timedelta(0))
+    """As `handled`, with a journey that each event of this name enters anew, and is through with at once."""
+    every = journey("every", name, coupon("gift"), again=timedelta(0))
     await _read_all(workshop(ground.db, ground.stream, definitions(every)), ground, events)
     assert await counted(ground, "enrolment") == events
 
