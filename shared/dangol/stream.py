@@ -1,10 +1,10 @@
 """The port to the durable log: append, and read by partition from a position we keep ourselves."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.topics import Topic
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 LARGEST = 900_000  # bytes of a value; a broker takes a little more
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):  # several an event: made in a fifth of a frozen dataclass's time
     """One payload on its way to the log. `name` makes a repeat of it recognisable to readers."""
 
     topic: Topic
@@ -27,8 +26,7 @@ class Outgoing:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One payload the log has taken. Offsets of a partition rise, with gaps; `at` is the log's own moment, UTC."""
 
     topic: Topic

@@ -90,8 +90,7 @@ class Person(msgspec.Struct, kw_only=True, omit_defaults=True):
     erased: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(msgspec.Struct, frozen=True):
     """The person's earliest moment has come: whatever is due at `at` or before fires, nothing later."""
 
     at: datetime
@@ -111,8 +110,7 @@ class Advanced:
     absorbed: Person | None = None  # of `merge`: the profile that was taken over, to be saved as such
 
 
-@dataclass(frozen=True, slots=True)
-class Onward:
+class Onward(msgspec.Struct, frozen=True):
     """Where an enrolment goes next (None: to the end), and the moment from which its waits count."""
 
     to: str | None

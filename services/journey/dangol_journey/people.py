@@ -1,10 +1,11 @@
 """Who an event is about: which profile its ids name, and what becomes of ids and profiles that meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal
+
+import msgspec
 
 from dangol.events import Event, Kind, Origin, person_key
 from dangol_journey.model import Person
@@ -17,60 +18,52 @@ MAX_ID_BYTES = 256
 NO_IDS = frozenset({"", "null", "undefined", "0", "[object object]", "none", "nil", "nan", "false", "true"})
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What the store has under an identity: its profile, and that profile's user id (None: nobody knows who it is)."""
 
     profile: str
     user_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Nobody:
+class Nobody(msgspec.Struct, frozen=True):
     """The event names no one: no id in it is an id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(msgspec.Struct, frozen=True):
     """The event is about a profile all its ids already name."""
 
     profile: str
 
 
-@dataclass(frozen=True, slots=True)
-class New:
+class New(msgspec.Struct, frozen=True):
     """A profile to be made, under these identities; `moved` of them are taken from the profiles they named."""
 
     identities: tuple[Identity, ...]
     moved: tuple[Identity, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """These identities name this profile from now on; they named none before."""
 
     profile: str
     identities: tuple[Identity, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """A shared device changes hands: the identity names this profile from now on, and its past stays where it was."""
 
     profile: str
     identities: tuple[Identity, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(msgspec.Struct, frozen=True):
     """Two profiles are one person: the loser's identities, enrolments and facts go to the winner (`machine.merge`)."""
 
     winner: str
     loser: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """Two known people join only by an alias with a secret key: the event is about `profile`, and they stay two."""
 
     profile: str

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
+import msgspec
+
 from dangol.events import Event
 from dangol.names import named
 from dangol_journey.people import (
@@ -25,24 +27,21 @@ from dangol_journey.people import (
 IdentityKey = tuple[str, str, str]  # workspace, kind, value
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(msgspec.Struct, frozen=True):
     """This event is about this profile."""
 
     profile: str
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(msgspec.Struct, frozen=True):
     """From here on these ids are no longer of the profile `of`."""
 
     of: str
     identity: Identity
 
 
-@dataclass(frozen=True, slots=True)
-class Unite:
+class Unite(msgspec.Struct, frozen=True):
     """From here on the two are one, because of this event."""
 
     winner: str

@@ -17,6 +17,7 @@ EXPENDABLE = ("context", "latest", "entry", "event")  # dropped in this order wh
 KEPT_TRAITS = ("name", "email", "phone", "user_id", "locale", "timezone")
 NOT_SAID = ("seen", "now", "zone")  # for conditions alone
 FATES = frozenset(Fate)
+_encode = msgspec.json.Encoder().encode
 
 
 def scope_of(turn: Turn, enrolment: Enrolment | None = None) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def values_of(turn: Turn, enrolment: Enrolment) -> tuple[dict[str, Any], list[st
 
 
 def _size(values: Mapping[str, Any]) -> int:
-    return len(msgspec.json.encode(values))
+    return len(_encode(values))
 
 
 def _with_moments(result: Mapping[str, Any]) -> dict[str, Any]:
