@@ -10,7 +10,7 @@ import cel
 from dangol_journey import sums
 from dangol_journey.cel_source import Mention, Written, milliseconds, root_name, write
 from dangol_journey.journey import Missing
-from dangol_journey.shortcuts import UNSURE, Look, shortcut_to_text, shortcut_to_truth
+from dangol_journey.shortcuts import UNSURE, Look, shortcut_to_truth, shortcut_to_value
 from dangol_journey.syntax import (
     Call,
     Chain,
@@ -142,7 +142,7 @@ def _compiled(source: str, node: Node, *, truth: bool) -> Condition:
         raise Ungrammatical(0, f"CEL cannot read this: {str(error).splitlines()[0]}") from None
     names = frozenset(".".join(path) for path, _, _ in found.mentions)
     mentions = tuple(dict.fromkeys(found.mentions))
-    functions, shortcut = tuple(sorted(found.functions)), (shortcut_to_truth if truth else shortcut_to_text)(node)
+    functions, shortcut = tuple(sorted(found.functions)), (shortcut_to_truth if truth else shortcut_to_value)(node)
     return Condition(source, names, mentions, truth, kind_of(node), functions, program, shortcut)
 
 

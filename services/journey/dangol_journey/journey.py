@@ -110,13 +110,18 @@ class Wait:
 
     @cached_property
     def heard(self) -> frozenset[str] | None:
-        """The events that may move it; None where any input may: a condition, a receipt, a moment made of values."""
-        if any(isinstance(way, OnReceipt | When) or movable(way) for way in self.ways):
+        """The events that may take a way of it; None where any may: of a condition, of a receipt."""
+        if any(isinstance(way, OnReceipt | When) for way in self.ways):
             return None
         return frozenset(way.event for way in self.ways if isinstance(way, OnEvent))
 
+    @cached_property
+    def movable(self) -> bool:
+        """Whether its moment may move while it is waited for."""
+        return any(_movable(way) for way in self.ways)
 
-def movable(way: Way) -> bool:
+
+def _movable(way: Way) -> bool:
     """Whether a way's moment counts from what may change while it is waited for: the newest entry event, a trait."""
     match way:
         case After():

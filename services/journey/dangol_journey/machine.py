@@ -127,11 +127,11 @@ def _hear(turn: Turn, enrolment: Enrolment) -> None:
     state = journey.states.get(enrolment.state or "") if journey else None
     if enrolment.status != "live" or not isinstance(state, Wait) or paused(turn.definitions, enrolment):
         return
-    if state.heard is None or turn.name in state.heard:
-        onward = hear(turn, enrolment, state)
-        if onward is None:
-            retime(turn, enrolment, state)
+    onward = hear(turn, enrolment, state) if state.heard is None or turn.name in state.heard else None
+    if onward is not None:
         walk(turn, enrolment, onward)
+    elif state.movable:
+        retime(turn, enrolment, state)
 
 
 def _stir(turn: Turn) -> None:
@@ -151,12 +151,15 @@ def _stir(turn: Turn) -> None:
 
 def _wake_at(definitions: Definitions, person: Person, now: datetime) -> datetime | None:
     """The earliest moment of the live enrolments; those of a paused journey are looked at again later."""
-    moments = []
-    for enrolment in person.enrolments:
-        if enrolment.due_at is not None and enrolment.status == "live":
-            held = paused(definitions, enrolment)
-            moments.append(max(enrolment.due_at, now + PAUSE_LOOK) if held else enrolment.due_at)
-    return min(moments, default=None)
+    held, later = definitions.paused, now + PAUSE_LOOK
+    return min(
+        (
+            max(enrolment.due_at, later) if enrolment.journey in held else enrolment.due_at
+            for enrolment in person.enrolments
+            if enrolment.due_at is not None and enrolment.status == "live"
+        ),
+        default=None,
+    )
 
 
 def _own(person: Person, now: datetime) -> Person:

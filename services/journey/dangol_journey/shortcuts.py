@@ -36,15 +36,15 @@ def shortcut_to_truth(node: Node) -> Look | None:
     return _compared(sign, one, other)
 
 
-def shortcut_to_text(node: Node) -> Look | None:
-    """What finds a text by its path: an entry's key, most of the time."""
+def shortcut_to_value(node: Node) -> Look | None:
+    """What finds a text or a number by its path: an entry's key, a goal's value."""
     look = _field(node)
     if look is None:
         return None
 
     def found(scope: Mapping[str, Any]) -> Any:
         value = look(scope)
-        return value if type(value) is str else UNSURE
+        return value if type(value) is str or _is_exact(value) else UNSURE
 
     return found
 

@@ -15,7 +15,6 @@ from dangol_journey.journey import (
     Wait,
     Way,
     When,
-    movable,
 )
 from dangol_journey.model import Enrolment, Onward, Remembered
 from dangol_journey.scope import met, scope_of
@@ -84,8 +83,6 @@ def fire(turn: Turn, enrolment: Enrolment, wait: Wait) -> Onward | None:
 
 def retime(turn: Turn, enrolment: Enrolment, wait: Wait) -> None:
     """Move the moment of a wait that counts from the newest entry event, or from a trait that changed."""
-    if not any(movable(way) for way in wait.ways):
-        return
     due, _ = _due(turn, enrolment, wait)
     if due is not None and due != enrolment.due_at:
         enrolment.due_at = due
@@ -178,13 +175,13 @@ def _moments(turn: Turn, enrolment: Enrolment, wait: Wait, problems: list[str] |
 
 
 def _moment(turn: Turn, enrolment: Enrolment, way: Way) -> datetime | None:
-    zone = zone_of_person(turn)
     match way:
         case After():
             start = enrolment.latest_at if way.since_latest and enrolment.latest_at else enrolment.step_at
             at = start + _span(turn, enrolment, way.span)
-            return at if way.between is None else next_inside(at, way.between, zone)
+            return at if way.between is None else next_inside(at, way.between, zone_of_person(turn))
         case Until():
+            zone = zone_of_person(turn)
             named = as_moment(way.moment.value(scope_of(turn, enrolment)), zone)
             if named is None:
                 raise Missing(way.moment.source)
