@@ -57,6 +57,7 @@ class Db:
         self.url, self.clock = url, clock
         self.dialect: Literal["sqlite", "postgresql"] = dialect_name(engine)
         self.opened_at: datetime | None = None  # SQLite: when the open transaction began; there is one at most
+        self.commits = 0  # so many transactions of this process have committed
         self._engine, self._lock = engine, lock
         # A fair queue: the pool lets the one who just gave the connection back take it again, ahead of those who wait.
         self._turn = asyncio.Lock()
@@ -76,6 +77,7 @@ class Db:
                 async with self._engine.connect() as conn, self._marked(conn):
                     async with conn.begin():
                         yield conn
+                    self.commits += 1
                     done = self._then.pop(conn, [])
         for listener in (*done, *self._listeners):
             listener()

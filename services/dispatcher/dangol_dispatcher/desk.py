@@ -13,18 +13,21 @@ from dangol.db import Db, in_transaction
 from dangol.errors import Unavailable
 from dangol.outbox import Outbox
 from dangol_dispatcher import breaker, pace
-from dangol_dispatcher.claims import Prepared, Round, claim, look
+from dangol_dispatcher.claims import Round, claim, look
 from dangol_dispatcher.considering import Considered, Counter
 from dangol_dispatcher.gates import FRESH, load_gate, lock_gate, save_gate
-from dangol_dispatcher.handover import Hands, hand_over
+from dangol_dispatcher.handover import Hands, calls_for, hand_over
 from dangol_dispatcher.links import Sealer
-from dangol_dispatcher.model import Claimed, Gateway, Go
-from dangol_dispatcher.prepare import prepare, supply
+from dangol_dispatcher.model import Claimed, Gateway
+from dangol_dispatcher.prepare import CouponCodes, prepare, supply
 from dangol_dispatcher.published import Published, Workspace
 from dangol_dispatcher.queue import next_expiry, next_moment
+from dangol_dispatcher.rows import Row
+from dangol_dispatcher.stock import Stock
 
 log = structlog.get_logger(__name__)
 LOOKED_AT = 100  # messages a look, at least
+AHEAD = 4  # times as many as can start are rendered ahead of their claims
 CROWDED = timedelta(milliseconds=20)  # what was due is another worker's for now
 PROBED_EVERY = 0.5  # seconds: another process may have stored something, or the clock been moved
 BACK_OFF = 1.0
@@ -38,17 +41,6 @@ class Office:
     outbox: Outbox
     published: Published
     sealer: Sealer
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a look found. `wanted` is how many may start now."""
-
-    looked: list[Considered]
-    wanted: int
-    counter: Counter
-    workspace: Workspace
-    sleep_until: datetime | None
 
 
 class Desk:
@@ -70,7 +62,9 @@ class Desk:
         self.sleeping_until: datetime | None = None
         self.busy = True
         self._office = office
-        self._calls: set[asyncio.Task[None]] = set()
+        self._stock: Stock | None = None
+        # Those that are out, and the connections each still uses: from the claim until the answer is recorded.
+        self._calls: dict[asyncio.Task[None], int] = {}
         self._leaving = False
 
     def leave(self) -> None:
@@ -81,6 +75,7 @@ class Desk:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then let the calls that are out come back."""
         while not stop.is_set() and not self._leaving:
+            await self._until_one_is_free()
             self.wake.clear()
             self.busy, self.sleeping_until = True, None
             try:
@@ -99,29 +94,39 @@ class Desk:
         return not self.busy and not self._calls and not self.wake.is_set()
 
     async def step(self) -> datetime | None:
-        """One round: look, render, claim, start the calls. When to come again; None: when woken."""
-        office = self._office
-        view = await in_transaction(office.db, self._look)
-        if not view.looked:
-            return view.sleep_until
-        going = [one for one in view.looked if isinstance(one.choice.answer, Go)][: view.wanted]
-        rows, codes = await in_transaction(office.db, lambda conn: supply(office.db, conn, view.workspace, going))
-        ready = await prepare(view.workspace, office.sealer, going, rows, codes)
-        this = await in_transaction(office.db, lambda conn: self._claim(conn, view, ready))
-        if this is None:
-            return office.db.clock()
-        self._start(view.counter, this.claimed)
-        if any(turn.gateway not in (None, self.name) for _, turn in this.turns):
+        """One round: look and render where nothing is in stock, claim, start the calls. When to come again, or None."""
+        office, until = self._office, None
+        stock = self._stock if self._free() else None
+        if stock is None:
+            stock, until = await self._restock()
+        if not stock.left:
+            self._stock = None
+            return until
+        this, picked = await in_transaction(office.db, lambda conn: self._claim(conn, stock))
+        self._start(stock.counter, this)
+        stock.forget(picked)
+        if this and any(turn.gateway not in (None, self.name) for _, turn in this.turns):
             self._passed_on()
-        moved = bool(this.turns)
-        return office.db.clock() if moved else office.db.clock() + CROWDED
+        moved = this is None or bool(this.turns)
+        self._stock = stock if moved and picked and stock.left and this else None
+        return office.db.clock() if moved or not picked else office.db.clock() + CROWDED
 
     async def drain(self) -> None:
         """Wait for the calls that are out."""
         while self._calls:
             await asyncio.wait(self._calls)
 
-    async def _look(self, conn: AsyncConnection) -> View:
+    async def _restock(self) -> tuple[Stock, datetime | None]:
+        """What is due, rendered as far as it may soon start; and when to come again where there is nothing."""
+        office = self._office
+        stock, rows, codes, until = await in_transaction(office.db, self._look)
+        supplied = [one for one in stock.going() if one.waiting.request.message.id in codes]
+        stock.ready = await prepare(stock.workspace, office.sealer, supplied, rows, codes)
+        return stock, until
+
+    async def _look(
+        self, conn: AsyncConnection
+    ) -> tuple[Stock, dict[str, Row], dict[str, CouponCodes], datetime | None]:
         office = self._office
         await office.published.current(conn)
         now = await office.db.now(conn)
@@ -130,15 +135,15 @@ class Desk:
         gate = await load_gate(conn, self.workspace, self.name)
         wanted = breaker.allowance(gate, self._free(), now) if self.gateway else 0
         paced = pace.allowed(self._rate(counter), gate.paced_until, wanted, now)
-        may_decide = paced > 0 or self.gateway is None
-        if may_decide:
-            looked = await look(office.db, conn, counter, max(paced, LOOKED_AT))
-            until = await next_moment(conn, self.workspace, self.name)
-        else:
+        if paced == 0 and self.gateway is not None:
             looked = await look(office.db, conn, counter, LOOKED_AT, only_expired=True)
             rate = self._rate(counter) if wanted else None
-            until = await self._resting_until(conn, gate, rate, now)
-        return View(looked, paced, counter, workspace, until)
+            return Stock(counter, workspace, looked), {}, {}, await self._resting_until(conn, gate, rate, now)
+        ahead = paced * AHEAD if paced == wanted else paced
+        stock = Stock(counter, workspace, await look(office.db, conn, counter, max(ahead, LOOKED_AT)))
+        until = None if stock.left else await next_moment(conn, self.workspace, self.name)
+        rows, codes = await supply(office.db, conn, workspace, stock.going()[:ahead])
+        return stock, rows, codes, until
 
     async def _resting_until(
         self, conn: AsyncConnection, gate: breaker.GatewayState, rate: float | None, now: datetime
@@ -151,57 +156,75 @@ class Desk:
         moments = (awake, await next_expiry(conn, self.workspace, self.name))
         return min((moment for moment in moments if moment), default=None)
 
-    async def _claim(self, conn: AsyncConnection, view: View, ready: dict[str, Prepared]) -> Round | None:
-        office = self._office
-        if await office.published.current(conn) != view.counter.rules.number:
-            return None  # published meanwhile: look again with what is in force
-        gate, rate = await load_gate(conn, self.workspace, self.name), self._rate(view.counter)
+    async def _claim(self, conn: AsyncConnection, stock: Stock) -> tuple[Round | None, list[Considered]]:
+        office, counter = self._office, stock.counter
+        if await office.published.current(conn) != counter.rules.number:
+            return None, []  # published meanwhile: look again with what is in force
+        gate, rate = await load_gate(conn, self.workspace, self.name), self._rate(counter)
+        free = self._free()
         if rate is None and gate == FRESH:
-            return await claim(office.db, conn, office.outbox, view.counter, view.looked, ready, view.wanted)
+            picked = stock.pick(free)
+            return await claim(office.db, conn, office.outbox, counter, picked, stock.ready, free), picked
         gate = await lock_gate(office.db, conn, self.workspace, self.name)
         now = await office.db.now(conn)
-        wanted = pace.allowed(rate, gate.paced_until, breaker.allowance(gate, view.wanted, now), now)
-        this = await claim(office.db, conn, office.outbox, view.counter, view.looked, ready, wanted)
+        wanted = pace.allowed(rate, gate.paced_until, breaker.allowance(gate, free, now), now)
+        picked = stock.pick(wanted)
+        this = await claim(office.db, conn, office.outbox, counter, picked, stock.ready, wanted)
         if this.claimed:
             until = pace.spent(rate, gate.paced_until, len(this.claimed), now)
             state = replace(breaker.probed(gate, now), paced_until=until)
             await save_gate(office.db, conn, self.workspace, self.name, state)
-        return this
+        return this, picked
 
     def _rate(self, counter: Counter) -> float | None:
         rule = counter.rules.gateways.get(self.name)
         return rule.per_second if rule else None
 
-    def _start(self, counter: Counter, claimed: Sequence[Claimed]) -> None:
-        if self.gateway is None:
+    def _start(self, counter: Counter, this: Round | None) -> None:
+        if self.gateway is None or this is None or not this.claimed:
             return
-        hands = Hands(self._office.db, self._office.outbox, counter, self.gateway)
-        for first in range(0, len(claimed), self.gateway.batch):
-            call = asyncio.create_task(self._call(hands, claimed[first : first + self.gateway.batch]))
-            self._calls.add(call)
-            call.add_done_callback(self._returned)
+        hands = Hands(self._office.db, self._office.outbox, counter, self.gateway, self._office.db.commits)
+        call = asyncio.create_task(self._hand_over(hands, this.claimed))
+        self._calls[call] = calls_for(self.gateway, this.claimed)
+        call.add_done_callback(self._returned)
 
-    async def _call(self, hands: Hands, claimed: Sequence[Claimed]) -> None:
+    async def _hand_over(self, hands: Hands, claimed: Sequence[Claimed]) -> None:
+        this = asyncio.current_task()
+        assert this is not None
+
+        def freed(connections: int) -> None:
+            self._calls[this] -= connections
+            self.wake.set()
+
         try:
-            await hand_over(hands, claimed)
+            await hand_over(hands, claimed, freed)
         except Unavailable as error:
             # not recorded: the lease ends, and whoever finds it does what its mode says
             log.error(error.message, action="not_recorded", deliveries=[one.delivery for one in claimed])
 
     def _returned(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+        del self._calls[call]
         self.wake.set()
         if not call.cancelled() and (error := call.exception()):
             log.error("a handover raised", action="handover_raised", gateway=self.name, exc_info=error)
 
     def _free(self) -> int:
         """How many deliveries can start at once: one batch for each connection that is free."""
-        return (self.gateway.concurrency - len(self._calls)) * self.gateway.batch if self.gateway else 0
+        return (self.gateway.concurrency - sum(self._calls.values())) * self.gateway.batch if self.gateway else 0
 
     def _counter(self, workspace: Workspace) -> Counter:
         if self.gateway is None:
             return Counter(workspace.rules, self.name)
         return Counter(workspace.rules, self.name, self.gateway.key_window, self.gateway.deadline)
+
+    async def _until_one_is_free(self) -> None:
+        """While every connection is taken, look no more often than what expires meanwhile needs."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + PROBED_EVERY
+        while self.gateway and not self._free() and not self._leaving and (left := ends - loop.time()) > 0:
+            self.wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), left)
 
     async def _sleep(self, stop: asyncio.Event) -> None:
         """Until the moment, a wake, or the next probe. Where only we write and the clock stands, nothing is read."""

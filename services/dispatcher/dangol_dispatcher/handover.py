@@ -1,7 +1,7 @@
 """Handing over: one last look, the gateway's call, and the record of what it answered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -16,6 +16,7 @@ from dangol.decisions import Reason
 from dangol.errors import Unavailable
 from dangol.outbox import Outbox
 from dangol_dispatcher import answering, breaker
+from dangol_dispatcher.claims import LEASE_BEYOND
 from dangol_dispatcher.considering import Counter, consider
 from dangol_dispatcher.deliveries import WORDS, Answered, deliveries_of, save_answered, tried_of
 from dangol_dispatcher.gates import lock_gate, save_gate
@@ -43,27 +44,65 @@ from dangol_dispatcher.talk import tell
 log = structlog.get_logger(__name__)
 # A gateway is asked to answer within its deadline; this much later it is left alone, and nobody knows.
 BEYOND_DEADLINE = timedelta(seconds=5)
+TOGETHER = 0.01  # seconds: answers that come within share a commit
+AT_ONCE = timedelta(seconds=1)  # after its claim
 INSISTS_FOR = 60.0  # seconds; the lease may end meanwhile, then the last look says no
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What a handover works with."""
+    """What a handover works with. `commits`: how many the database had done when the claim was."""
 
     db: Db
     outbox: Outbox
     counter: Counter
     gateway: Gateway
+    commits: int = -1
 
 
-async def hand_over(hands: Hands, claimed: Sequence[Claimed]) -> None:
-    """Take one last look, call the gateway with what may still go, and record the answers."""
-    going = await _insisting(hands.db, lambda conn: last_look(hands, conn, claimed))
-    if not going:
-        return
-    answers = list(zip(going, await call(hands.gateway, going), strict=True))
-    await _insisting(hands.db, lambda conn: record(hands, conn, answers))
+async def hand_over(hands: Hands, claimed: Sequence[Claimed], freed: Callable[[int], None]) -> None:
+    """Take one last look, call the gateway with what may still go, and record the answers, those that come together
+    in one commit. `freed` is told of each connection whose delivery is recorded."""
+    going = (
+        claimed
+        if _untouched(hands, claimed)
+        else await _insisting(hands.db, lambda conn: last_look(hands, conn, claimed))
+    )
+    size = hands.gateway.batch
+    parts = [going[first : first + size] for first in range(0, len(going), size)]
+    freed(calls_for(hands.gateway, claimed) - len(parts))
+    calls = {asyncio.create_task(call(hands.gateway, part)): part for part in parts}
+    try:
+        while calls:
+            done = await _together(calls)
+            answers = [pair for one in done for pair in zip(calls.pop(one), one.result(), strict=True)]
+            await _insisting(hands.db, lambda conn, answers=answers: record(hands, conn, answers))  # type: ignore[misc]
+            freed(len(done))
+    finally:
+        for one in calls:
+            one.cancel()
+
+
+def calls_for(gateway: Gateway, claimed: Sequence[Claimed]) -> int:
+    """How many calls these are."""
+    return -(-len(claimed) // gateway.batch)
+
+
+async def _together(calls: Collection[asyncio.Task[T]]) -> Collection[asyncio.Task[T]]:
+    """Those that are back, once all are, or a moment after the first: they share one commit."""
+    done, out = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    if out:
+        done, _ = await asyncio.wait(calls, timeout=TOGETHER)
+    return done
+
+
+def _untouched(hands: Hands, claimed: Sequence[Claimed]) -> bool:
+    """Where only this process writes, and nobody in it did since the claim or is about to: that was the last look."""
+    if hands.db.dialect != "sqlite" or hands.db.commits != hands.commits or hands.db.opened_at is not None:
+        return False
+    leases = hands.gateway.deadline + LEASE_BEYOND
+    return all(one.lease_until - leases <= hands.db.clock() < one.lease_until - leases + AT_ONCE for one in claimed)
 
 
 async def _insisting(db: Db, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
