@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
@@ -12,7 +13,7 @@ from dangol.messages import ConsentStatement
 from dangol.names import named
 from dangol_dispatcher.consent import not_in_the_future, standing_consents
 from dangol_dispatcher.model import Consent
-from dangol_dispatcher.rows import CONSENT, STATEMENT, Row, put, put_new
+from dangol_dispatcher.rows import CONSENT, STATEMENT, Row, among, moment_of, put, put_new, read
 
 Stated = tuple[str, ConsentStatement]  # (profile, statement)
 _decoder = msgspec.json.Decoder(ConsentStatement)
@@ -47,7 +48,7 @@ async def statements(conn: AsyncConnection, profiles: Collection[str]) -> dict[s
     """The ledger of these people, oldest first."""
     rows = await conn.execute(
         select(STATEMENT.c.profile, STATEMENT.c.statement)
-        .where(STATEMENT.c.profile.in_(sorted(profiles)))
+        .where(among(conn, STATEMENT.c.profile, profiles))
         .order_by(STATEMENT.c.at, STATEMENT.c.id)
     )
     ledger: dict[str, list[ConsentStatement]] = {}
@@ -58,10 +59,16 @@ async def statements(conn: AsyncConnection, profiles: Collection[str]) -> dict[s
 
 async def consents_of(conn: AsyncConnection, profiles: Collection[str]) -> Mapping[str, dict[tuple[str, str], Consent]]:
     """What holds now, by profile, then by (purpose, consent channel)."""
-    rows = await conn.execute(select(CONSENT).where(CONSENT.c.profile.in_(sorted(profiles))))
+
+    def theirs() -> Select[Any]:
+        return select(CONSENT).where(among(conn, CONSENT.c.profile, "profiles"))
+
+    rows = await read(conn, ("consents",), theirs, profiles=sorted(profiles))
     found: dict[str, dict[tuple[str, str], Consent]] = {}
     for row in rows:
-        found.setdefault(row.profile, {})[row.purpose, row.channel] = Consent(row.granted, row.night, row.at)
+        found.setdefault(row.profile, {})[row.purpose, row.channel] = Consent(
+            bool(row.granted), bool(row.night), moment_of(row.at)
+        )
     return found
 
 

@@ -1,7 +1,7 @@
 """What the rules say of messages now: everything they ask about is read here, and weighed person by person."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +12,8 @@ from dangol_dispatcher.arbitration import arbitrate
 from dangol_dispatcher.breaker import allowance
 from dangol_dispatcher.gates import load_gate
 from dangol_dispatcher.ledger import Waiting
-from dangol_dispatcher.model import Choice, Recipient, Standing
+from dangol_dispatcher.model import Choice, Go, Recipient, Standing
+from dangol_dispatcher.policy import choose
 from dangol_dispatcher.queue import competitors
 from dangol_dispatcher.rulebook import Rules
 from dangol_dispatcher.standings import load_standings
@@ -65,6 +66,22 @@ async def consider(
     for profile, theirs in by_person.items():
         choices |= arbitrate([one.request for one in theirs], here, standings[profile], counter.rules, now, stuck=stuck)
     return [Considered(one, choices[one.request.message.id], standings[one.profile]) for one in waiting]
+
+
+async def still_allowed(
+    db: Db,
+    conn: AsyncConnection,
+    counter: Counter,
+    waiting: Sequence[Waiting],
+    people: Mapping[str, Recipient],
+    now: datetime,
+) -> dict[str, bool]:
+    """x"""
+    everyone: dict[str, Recipient | None] = {one.profile: people.get(one.profile) for one in waiting}
+    rules = replace(counter.rules, caps=())
+    standings = await load_standings(db, conn, rules, everyone, places_of(waiting), now) if waiting else {}
+    choices = ((one.request, choose(one.request, standings[one.profile], rules, now)) for one in waiting)
+    return {request.message.id: isinstance(choice.answer, Go) for request, choice in choices}
 
 
 async def _rivals(

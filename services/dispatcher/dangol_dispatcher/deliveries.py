@@ -3,18 +3,21 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import UpdateBase
 
 from dangol.db import Db
 from dangol_dispatcher.answering import Tried, no_fault_of_the_gateway
 from dangol_dispatcher.ledger import Turn
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Content, Later, Mode, Outcome, Rejected
-from dangol_dispatcher.rows import ATTEMPT, DELIVERY, Row, put
+from dangol_dispatcher.rows import ATTEMPT, DELIVERY, Row, among, moment_of, put, read, run_many
 
 WORDS = {Accepted: "accepted", Rejected: "rejected", Later: "later", Ambiguous: "ambiguous"}
+COUNTS = ("id", "status", "fence", "counted_attempts", "ambiguous")
 LONGEST_SAID = 2000  # characters of a gateway's answer that are kept
 
 
@@ -31,19 +34,31 @@ async def deliveries_of(conn: AsyncConnection, messages: Collection[str]) -> dic
     """The rows of these messages' deliveries, by delivery."""
     if not messages:
         return {}
-    rows = await conn.execute(select(DELIVERY).where(DELIVERY.c.message.in_(sorted(messages))))
-    return {row["id"]: dict(row) for row in rows.mappings()}
+
+    def theirs() -> Select[Any]:
+        return select(DELIVERY).where(among(conn, DELIVERY.c.message, "messages"))
+
+    rows = await read(conn, ("deliveries",), theirs, messages=sorted(messages))
+    return {row.id: _with_moments(row) for row in rows}
+
+
+async def counts_of(conn: AsyncConnection, messages: Collection[str]) -> dict[str, Row]:
+    """The same, without the bytes: what is asked about deliveries that are being tried."""
+    if not messages:
+        return {}
+
+    def theirs() -> Select[Any]:
+        return select(*(DELIVERY.c[name] for name in COUNTS)).where(among(conn, DELIVERY.c.message, "messages"))
+
+    return {row.id: row._asdict() for row in await read(conn, ("counts",), theirs, messages=sorted(messages))}
 
 
 async def save_claimed(db: Db, conn: AsyncConnection, claimed: Sequence[Claimed], number: int, now: datetime) -> None:
     """The row that says it is being tried, and the attempt. What a delivery has counted so far stays."""
     if not claimed:
         return
-    insert = db.upsert(DELIVERY)
-    moving = ("gateway", "status", "attempt", "fence", "lease_until", "possible_duplicate")
-    changes = {name: insert.excluded[name] for name in moving}
     rows = [_delivery_row(one, number) for one in sorted(claimed, key=lambda one: one.delivery)]
-    await conn.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changes), rows)
+    await run_many(conn, ("claim",), lambda: _claiming(db), rows)
     await put(db, conn, ATTEMPT, [_attempt_row(one, now) for one in claimed])
 
 
@@ -51,23 +66,36 @@ async def save_answered(conn: AsyncConnection, answered: Sequence[Answered], now
     """Close the attempts, and count them."""
     if not answered:
         return
-    close = (
-        update(ATTEMPT)
-        .where(ATTEMPT.c.delivery == bindparam("of"), ATTEMPT.c.attempt == bindparam("number"))
-        .values(ended_at=now, outcome=bindparam("word"), said=bindparam("words"))
+    await run_many(conn, ("close",), _closing, [_attempt_end(one, now) for one in answered])
+    await run_many(conn, ("count",), _counting, [_delivery_end(one) for one in answered])
+
+
+def _claiming(db: Db) -> UpdateBase:
+    insert = db.upsert(DELIVERY)
+    moving = ("gateway", "status", "attempt", "fence", "lease_until", "possible_duplicate")
+    done: UpdateBase = insert.on_conflict_do_update(
+        index_elements=["id"], set_={name: insert.excluded[name] for name in moving}
     )
-    await conn.execute(close, [_attempt_end(one) for one in answered])
-    count = (
-        update(DELIVERY)
-        .where(DELIVERY.c.id == bindparam("of"))
-        .values(
-            status=bindparam("now_is"),
-            counted_attempts=bindparam("counts"),
-            ambiguous=bindparam("unknowns"),
-            provider_id=bindparam("their_id"),
-        )
-    )
-    await conn.execute(count, [_delivery_end(one) for one in answered])
+    return done
+
+
+def _closing() -> UpdateBase:
+    ended = {"ended_at": bindparam("at", type_=ATTEMPT.c.ended_at.type)}
+    closed = ended | {"outcome": bindparam("word"), "said": bindparam("words")}
+    this = (ATTEMPT.c.delivery == bindparam("of"), ATTEMPT.c.attempt == bindparam("number"))
+    return update(ATTEMPT).where(*this).values(closed)
+
+
+def _counting() -> UpdateBase:
+    counted: dict[str, Any] = {"status": bindparam("now_is"), "counted_attempts": bindparam("counts")}
+    counted |= {"ambiguous": bindparam("unknowns"), "provider_id": bindparam("their_id")}
+    return update(DELIVERY).where(DELIVERY.c.id == bindparam("of")).values(counted)
+
+
+def _with_moments(row: Any) -> Row:
+    told: Row = row._asdict()
+    moments = {name: moment_of(told[name]) for name in ("lease_until", "first_claimed_at")}
+    return told | moments | {"possible_duplicate": bool(told["possible_duplicate"])}
 
 
 def content_of(row: Row) -> Content:
@@ -127,10 +155,10 @@ def _attempt_row(one: Claimed, now: datetime) -> Row:
     return key | {"started_at": now, "ended_at": None, "outcome": "trying", "said": ""}
 
 
-def _attempt_end(one: Answered) -> Row:
+def _attempt_end(one: Answered, now: datetime) -> Row:
     claimed = one.tried.claimed
     word, said = WORDS[type(one.outcome)], one.outcome.said[:LONGEST_SAID]
-    return {"of": claimed.delivery, "number": claimed.attempt, "word": word, "words": said}
+    return {"of": claimed.delivery, "number": claimed.attempt, "word": word, "words": said, "at": now}
 
 
 def _delivery_end(one: Answered) -> Row:

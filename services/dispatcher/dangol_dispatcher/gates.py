@@ -1,15 +1,17 @@
 """What all workers know of gateways, in the database: circuits, throttling, rates, pauses."""
 
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
 from dangol_dispatcher.breaker import Circuit, GatewayState
-from dangol_dispatcher.rows import GATEWAY, Row, put, put_new
+from dangol_dispatcher.rows import GATEWAY, Row, asked, moment_of, put, put_new, read
 
 FRESH = GatewayState()
+_PLAIN, _MOMENTS = ("failures", "rests", "paused"), ("retry_at", "throttled_until", "paced_until")
 
 
 async def load_gate(conn: AsyncConnection, workspace: str, gateway: str) -> GatewayState:
@@ -32,11 +34,15 @@ async def save_gate(db: Db, conn: AsyncConnection, workspace: str, gateway: str,
 
 
 async def _read(conn: AsyncConnection, workspace: str, gateway: str, *, lock: bool) -> GatewayState | None:
-    rows = select(GATEWAY).where(GATEWAY.c.workspace == workspace, GATEWAY.c.gateway == gateway)
-    row = (await conn.execute(rows.with_for_update() if lock else rows)).mappings().first()
-    if row is None:
+    def this() -> Select[Any]:
+        row = select(GATEWAY).where(GATEWAY.c.workspace == asked("workspace"), GATEWAY.c.gateway == asked("gateway"))
+        return row.with_for_update() if lock else row
+
+    rows = await read(conn, ("gate", str(lock)), this, workspace=workspace, gateway=gateway)
+    if not rows:
         return None
-    known = {name: row[name] for name in asdict(FRESH) if name != "circuit"}
+    row = rows[0]._asdict()
+    known = {name: row[name] for name in _PLAIN} | {name: moment_of(row[name]) for name in _MOMENTS}
     return GatewayState(circuit=Circuit(row["circuit"]), **known)
 
 

@@ -97,7 +97,7 @@ def _smtp(name: str, body: Mapping[str, object], house: House) -> Gateway:
 
 
 def _webhook(name: str, channel: str, body: Mapping[str, object], house: House) -> Gateway:
-    connections, secrets = _connections(body, 32), secrets_of(body.get("secret"), f"{name}.secret")
+    connections, secrets = _connections(body, 64), secrets_of(body.get("secret"), f"{name}.secret")
     given = body.get("headers")
     return WebhookGateway(
         name,

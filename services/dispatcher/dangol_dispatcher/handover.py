@@ -17,16 +17,15 @@ from dangol.errors import Unavailable
 from dangol.outbox import Outbox
 from dangol_dispatcher import answering, breaker
 from dangol_dispatcher.claims import LEASE_BEYOND
-from dangol_dispatcher.considering import Counter, consider
-from dangol_dispatcher.deliveries import WORDS, Answered, deliveries_of, save_answered, tried_of
-from dangol_dispatcher.gates import lock_gate, save_gate
+from dangol_dispatcher.considering import Counter, still_allowed
+from dangol_dispatcher.deliveries import WORDS, Answered, counts_of, save_answered, tried_of
+from dangol_dispatcher.gates import load_gate, lock_gate, save_gate
 from dangol_dispatcher.ledger import Turn, Waiting
 from dangol_dispatcher.model import (
     Accepted,
     Ambiguous,
     Claimed,
     Gateway,
-    Go,
     Hold,
     Later,
     Outcome,
@@ -126,15 +125,12 @@ async def last_look(hands: Hands, conn: AsyncConnection, claimed: Sequence[Claim
     """
     now = await hands.db.now(conn)
     rules = hands.counter.rules
-    rows = await deliveries_of(conn, [one.message for one in claimed])
+    rows = await counts_of(conn, [one.message for one in claimed])
     ours = [one for one in claimed if _ours(rows.get(one.delivery), one) and now < one.lease_until]
     waiting = await messages_named(conn, rules, [one.message for one in ours])
     people = await load_recipients(conn, {one.profile for one in waiting})
-    allowed = {
-        one.waiting.request.message.id: isinstance(one.choice.answer, Go)
-        for one in await consider(hands.db, conn, hands.counter, waiting, people, now)
-        if one.waiting.status is Status.CLAIMED
-    }
+    tried = [one for one in waiting if one.status is Status.CLAIMED]
+    allowed = await still_allowed(hands.db, conn, hands.counter, tried, people, now)
     await _take_back(hands, conn, [one for one in ours if allowed.get(one.message) is False], rows)
     return [one for one in ours if allowed.get(one.message)]
 
@@ -162,7 +158,7 @@ async def record(hands: Hands, conn: AsyncConnection, outcomes: Sequence[tuple[C
     rules = hands.counter.rules
     messages = await messages_named(conn, rules, [one.message for one, _ in outcomes], lock=True)
     waiting = {one.request.message.id: one for one in messages}
-    rows = await deliveries_of(conn, list(waiting))
+    rows = await counts_of(conn, list(waiting))
     answered: list[Answered] = []
     turns: list[tuple[Waiting, Turn]] = []
     for one, outcome in outcomes:
@@ -229,18 +225,25 @@ async def _suppress(
 async def _note_gateway(hands: Hands, conn: AsyncConnection, outcomes: Sequence[Outcome], now: datetime) -> None:
     """The circuit, throttling and pause of the gateway after a call."""
     workspace, name = hands.counter.rules.workspace, hands.counter.name
-    before = await lock_gate(hands.db, conn, workspace, name)
-    after = before
+    state = await load_gate(conn, workspace, name)
+    after = _gate_after(state, outcomes, now)
+    if after != state:
+        state = await lock_gate(hands.db, conn, workspace, name)
+        after = _gate_after(state, outcomes, now)
+        await save_gate(hands.db, conn, workspace, name, after)
+    if after.paused and not state.paused:
+        log.error("a gateway refuses our credentials", action="gateway_paused", gateway=name, workspace=workspace)
+    metrics.CIRCUIT_OPEN.labels(name).set(after.circuit is not breaker.Circuit.CLOSED)
+
+
+def _gate_after(state: breaker.GatewayState, outcomes: Sequence[Outcome], now: datetime) -> breaker.GatewayState:
     credentials = [one for one in outcomes if isinstance(one, Rejected) and one.credentials]
     throttles = [one for one in outcomes if isinstance(one, Later) and one.throttled]
     failed = sum(isinstance(one, Ambiguous) or (isinstance(one, Later) and not one.throttled) for one in outcomes)
     taken = len(outcomes) - failed - len(credentials) - len(throttles)
-    after = breaker.answered(after, taken, failed, now)
+    after = breaker.answered(state, taken, failed, now)
     for one in throttles:
         after = breaker.throttled(after, now + (waited_for(one.after) or answering.THROTTLED_FOR))
     if credentials:
         after = breaker.paused(after, credentials[0].said or Reason.CREDENTIALS)
-        log.error("a gateway refuses our credentials", action="gateway_paused", gateway=name, workspace=workspace)
-    if after != before:
-        await save_gate(hands.db, conn, workspace, name, after)
-    metrics.CIRCUIT_OPEN.labels(name).set(after.circuit is not breaker.Circuit.CLOSED)
+    return after

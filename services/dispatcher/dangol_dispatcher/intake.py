@@ -20,8 +20,9 @@ from dangol_dispatcher.policy import first_queue
 from dangol_dispatcher.published import Published
 from dangol_dispatcher.queue import messages_named, save_turns
 from dangol_dispatcher.recipients import MOST_JOINS, add_missing, load_recipients, lock_recipients, save_recipients
-from dangol_dispatcher.rows import MESSAGE, Row, put_new
-from dangol_dispatcher.tables import OPEN
+from dangol_dispatcher.queue import messages_named, save_turns
+from dangol_dispatcher.recipients import MOST_JOINS, add_missing, load_recipients, lock_recipients, save_recipients
+from dangol_dispatcher.rows import MESSAGE, Row, among, put_new
 from dangol_dispatcher.talk import tell
 
 # How long a message without an expiry of its own is worth sending; the longest retry schedule takes 75 h 35 m.
@@ -117,7 +118,7 @@ async def wake(conn: AsyncConnection, profiles: Collection[str], now: datetime) 
         MESSAGE.c.reason.in_([Reason.FACTS_AWAITED.value, Reason.NO_ADDRESS.value]),
         MESSAGE.c.details.contains("hold_while"),
     )
-    theirs = and_(MESSAGE.c.profile.in_(sorted(profiles)), MESSAGE.c.status == Status.HELD.value, waits)
+    theirs = and_(among(conn, MESSAGE.c.profile, profiles), MESSAGE.c.status == Status.HELD.value, waits)
     await conn.execute(update(MESSAGE).where(theirs, MESSAGE.c.due_at > now).values(due_at=now))
 
 

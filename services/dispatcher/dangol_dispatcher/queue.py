@@ -1,21 +1,29 @@
 """The queue: messages as rows, found when due, locked, and moved on by what became of them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import UpdateBase
 
 from dangol.messages import Message
 from dangol_dispatcher.ledger import Turn, Waiting
 from dangol_dispatcher.model import SendRequest, Status
-from dangol_dispatcher.rows import DELIVERY, MESSAGE, Row
+from dangol_dispatcher.rows import DELIVERY, MESSAGE, Row, among, asked, moment_of, read, run_many
 from dangol_dispatcher.rulebook import Rules
 
 OPEN = (Status.ASKED, Status.HELD, Status.CLAIMED, Status.RETRYING)
-IS_OPEN = MESSAGE.c.status.in_([status.value for status in OPEN])
+# In SQL's own words: with parameters SQLite does not see that the partial indexes of what is open serve.
+IS_OPEN = MESSAGE.c.status.in_([literal_column(f"'{status.value}'") for status in OPEN])
+MOMENT, INTEGER = MESSAGE.c.due_at.type, MESSAGE.c.decided.type
+# What a decision looks at.
+READ = (
+    *("id", "workspace", "profile", "status", "reason", "details", "gateway", "channel", "category", "payload"),
+    *("passed", "delivery", "asked_at", "due_at", "expires_at", "counted_at", "cancelled", "decided"),
+)
 _messages = msgspec.json.Decoder(Message)
 
 
@@ -23,48 +31,68 @@ async def due_messages(
     conn: AsyncConnection, rules: Rules, gateway: str, now: datetime, at_most: int, *, only_expired: bool = False
 ) -> list[Waiting]:
     """The messages of a gateway that are due, the longest due first; `only_expired`: those worthless by now."""
-    moment = MESSAGE.c.expires_at if only_expired else MESSAGE.c.due_at
-    place = and_(MESSAGE.c.workspace == rules.workspace, MESSAGE.c.gateway == gateway, IS_OPEN, moment <= now)
-    if only_expired:
-        place = and_(place, MESSAGE.c.status != Status.CLAIMED.value)
-    return await _read(conn, rules, _joined().where(place).order_by(moment, MESSAGE.c.id).limit(at_most))
+
+    def due() -> Select[Any]:
+        moment = MESSAGE.c.expires_at if only_expired else MESSAGE.c.due_at
+        here = (MESSAGE.c.workspace == asked("workspace"), MESSAGE.c.gateway == asked("gateway"), IS_OPEN)
+        place = and_(*here, moment <= asked("now", MOMENT))
+        if only_expired:
+            place = and_(place, MESSAGE.c.status != Status.CLAIMED.value)
+        return _joined().where(place).order_by(moment, MESSAGE.c.id).limit(asked("at_most", INTEGER))
+
+    given = {"workspace": rules.workspace, "gateway": gateway, "now": now, "at_most": at_most}
+    return _waiting(rules, await read(conn, ("due", str(only_expired)), due, **given))
 
 
 async def lock_messages(conn: AsyncConnection, rules: Rules, ids: Collection[str], now: datetime) -> list[Waiting]:
     """Those of these messages that are still open and due and that nobody else holds, locked."""
-    locked = (
-        select(MESSAGE.c.id)
-        .where(MESSAGE.c.id.in_(sorted(ids)), IS_OPEN, or_(MESSAGE.c.due_at <= now, MESSAGE.c.expires_at <= now))
-        .order_by(MESSAGE.c.id)
-        .with_for_update(skip_locked=True)
+    is_now = asked("now", MOMENT)
+    theirs = (
+        among(conn, MESSAGE.c.id, "ids"),
+        IS_OPEN,
+        or_(MESSAGE.c.due_at <= is_now, MESSAGE.c.expires_at <= is_now),
     )
-    ours = list((await conn.execute(locked)).scalars())
+    if conn.dialect.name == "sqlite":  # the transaction is the lock
+        return _waiting(rules, await read(conn, ("held",), lambda: _joined().where(*theirs), ids=sorted(ids), now=now))
+
+    def locked() -> Select[Any]:
+        return select(MESSAGE.c.id).where(*theirs).order_by(MESSAGE.c.id).with_for_update(skip_locked=True)
+
+    ours = [id for (id,) in await read(conn, ("locked",), locked, ids=sorted(ids), now=now)]
     # a new statement: what is read together with the lock may be older than the lock
-    return await _read(conn, rules, _joined().where(MESSAGE.c.id.in_(ours))) if ours else []
+    return await messages_named(conn, rules, ours) if ours else []
 
 
 async def competitors(
     conn: AsyncConnection, rules: Rules, profiles: Collection[str], besides: Collection[str], now: datetime
 ) -> list[Waiting]:
     """Other due messages of these people, in whatever queue."""
-    due = and_(
-        MESSAGE.c.profile.in_(sorted(profiles)),
-        MESSAGE.c.workspace == rules.workspace,
-        MESSAGE.c.status.in_([Status.ASKED.value, Status.HELD.value]),
-        MESSAGE.c.due_at <= now,
-        MESSAGE.c.id.not_in(sorted(besides)),
-    )
-    return await _read(conn, rules, _joined().where(due))
+
+    def theirs() -> Select[Any]:
+        return _joined().where(
+            among(conn, MESSAGE.c.profile, "profiles"),
+            MESSAGE.c.workspace == asked("workspace"),
+            MESSAGE.c.status.in_([Status.ASKED.value, Status.HELD.value]),
+            MESSAGE.c.due_at <= asked("now", MOMENT),
+            ~among(conn, MESSAGE.c.id, "besides"),
+        )
+
+    given = {"profiles": sorted(profiles), "workspace": rules.workspace, "now": now, "besides": sorted(besides)}
+    return _waiting(rules, await read(conn, ("competitors",), theirs, **given))
 
 
 async def messages_named(
     conn: AsyncConnection, rules: Rules, ids: Collection[str], *, lock: bool = False
 ) -> list[Waiting]:
     """These messages, whatever their state; locked first where `lock`."""
-    if lock:
-        rows = select(MESSAGE.c.id).where(MESSAGE.c.id.in_(sorted(ids))).order_by(MESSAGE.c.id).with_for_update()
-        await conn.execute(rows)
-    return await _read(conn, rules, _joined().where(MESSAGE.c.id.in_(sorted(ids))))
+
+    def named() -> Select[Any]:
+        return select(MESSAGE.c.id).where(among(conn, MESSAGE.c.id, "ids")).order_by(MESSAGE.c.id).with_for_update()
+
+    if lock and conn.dialect.name != "sqlite":  # there the transaction is the lock
+        await read(conn, ("lock named",), named, ids=sorted(ids))
+    rows = await read(conn, ("named",), lambda: _joined().where(among(conn, MESSAGE.c.id, "ids")), ids=sorted(ids))
+    return _waiting(rules, rows)
 
 
 async def next_moment(conn: AsyncConnection, workspace: str, gateway: str) -> datetime | None:
@@ -85,17 +113,13 @@ async def save_turns(conn: AsyncConnection, turns: Sequence[tuple[Waiting, Turn]
     """Move messages on. Each is locked by this transaction."""
     if not turns:
         return
-    columns = [name for name in _changes(*turns[0], now) if name != "row_id"]
-    statement = (
-        update(MESSAGE)
-        .where(MESSAGE.c.id == bindparam("row_id"))
-        .values({name: bindparam(f"new_{name}", type_=MESSAGE.c[name].type) for name in columns})
-    )
     changed = [_changes(waiting, turn, now) for waiting, turn in turns]
-    parameters = [
-        {"row_id" if name == "row_id" else f"new_{name}": value for name, value in row.items()} for row in changed
-    ]
-    await conn.execute(statement, parameters)
+    await run_many(conn, ("move on",), lambda: _moving(changed[0]), changed)
+
+
+def _moving(row: Row) -> UpdateBase:
+    columns = {name: bindparam(name, type_=MESSAGE.c[name].type) for name in row if name != "row_id"}
+    return update(MESSAGE).where(MESSAGE.c.id == bindparam("row_id")).values(columns)
 
 
 def waiting_of(row: Row, rules: Rules, endpoint: str | None = None) -> Waiting:
@@ -131,12 +155,20 @@ def waiting_of(row: Row, rules: Rules, endpoint: str | None = None) -> Waiting:
 
 
 def _joined() -> Select[Any]:
-    return select(MESSAGE, DELIVERY.c.endpoint).outerjoin(DELIVERY, DELIVERY.c.id == MESSAGE.c.delivery)
+    return select(*(MESSAGE.c[name] for name in READ), DELIVERY.c.endpoint).outerjoin(
+        DELIVERY, DELIVERY.c.id == MESSAGE.c.delivery
+    )
 
 
-async def _read(conn: AsyncConnection, rules: Rules, rows: Select[Any]) -> list[Waiting]:
-    found: Iterable[Mapping[Any, Any]] = (await conn.execute(rows)).mappings()
-    return [waiting_of(dict(row), rules, row["endpoint"]) for row in found]
+def _waiting(rules: Rules, rows: Iterable[Any]) -> list[Waiting]:
+    return [waiting_of(row, rules, row["endpoint"]) for row in map(_with_moments, rows)]
+
+
+def _with_moments(row: Any) -> Row:
+    told: Row = row._asdict()
+    for name in ("asked_at", "due_at", "expires_at", "counted_at"):
+        told[name] = moment_of(told[name])
+    return told
 
 
 def _changes(waiting: Waiting, turn: Turn, now: datetime) -> Row:

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
@@ -17,7 +17,7 @@ from dangol.names import named
 from dangol.outbox import Outbox
 from dangol_dispatcher.model import Status
 from dangol_dispatcher.recipients import load_recipients
-from dangol_dispatcher.rows import DELIVERY, MESSAGE, RECEIPT, put_new
+from dangol_dispatcher.rows import DELIVERY, MESSAGE, RECEIPT, among, put_new, read
 from dangol_dispatcher.suppressions import place_of, suppress
 from dangol_dispatcher.telling import Told, decisions, fate_event, whom
 
@@ -59,6 +59,13 @@ async def match(
     db: Db, conn: AsyncConnection, outbox: Outbox, workspace: str, messages: Collection[str], now: datetime
 ) -> None:
     """Apply the receipts that waited for these messages to be recorded."""
+
+    def early() -> Select[Any]:
+        theirs = among(conn, RECEIPT.c.message, "messages")
+        return select(RECEIPT.c.id).where(theirs, RECEIPT.c.matched.is_(False)).limit(1)
+
+    if not await read(conn, ("early receipts",), early, messages=sorted(messages)):
+        return  # as nearly always
     await _confirm(conn, outbox, workspace, messages, now)
     waiting = (RECEIPT.c.workspace == workspace, RECEIPT.c.matched.is_(False), RECEIPT.c.message.in_(sorted(messages)))
     recorded = MESSAGE.c.status.in_([status.value for status in RECORDED])

@@ -1,14 +1,15 @@
 """Recipients in the database: loaded, locked in the order of their ids, saved."""
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
 from dangol_dispatcher.model import Recipient
-from dangol_dispatcher.rows import RECIPIENT, Row, put, put_new
+from dangol_dispatcher.rows import RECIPIENT, Row, among, put, put_new, read
 
 MOST_JOINS = 8  # how far we follow a person who became another
 _encoder = msgspec.json.Encoder()
@@ -17,17 +18,21 @@ _decoder = msgspec.json.Decoder(Recipient)
 
 async def load_recipients(conn: AsyncConnection, profiles: Collection[str]) -> dict[str, Recipient]:
     """Those that are known, by profile."""
-    rows = await conn.execute(select(RECIPIENT.c.facts).where(RECIPIENT.c.profile.in_(sorted(profiles))))
-    return _by_profile(rows.scalars())
+    rows = await read(conn, ("recipients",), lambda: _named(conn), profiles=sorted(profiles))
+    return _by_profile(facts for (facts,) in rows)
 
 
 async def lock_recipients(
     conn: AsyncConnection, profiles: Collection[str], *, skip_locked: bool = False
 ) -> dict[str, Recipient]:
     """The same, locked until the transaction ends; `skip_locked` leaves out those another holds."""
-    locked = select(RECIPIENT.c.facts).where(RECIPIENT.c.profile.in_(sorted(profiles))).order_by(RECIPIENT.c.profile)
-    rows = await conn.execute(locked.with_for_update(skip_locked=skip_locked))
-    return _by_profile(rows.scalars())
+    rows = await read(
+        conn,
+        ("locked recipients", str(skip_locked)),
+        lambda: _named(conn).order_by(RECIPIENT.c.profile).with_for_update(skip_locked=skip_locked),
+        profiles=sorted(profiles),
+    )
+    return _by_profile(facts for (facts,) in rows)
 
 
 async def add_missing(db: Db, conn: AsyncConnection, recipients: Iterable[Recipient]) -> None:
@@ -50,6 +55,10 @@ async def profiles_of_user(conn: AsyncConnection, workspace: str, user_id: str, 
             break
         profiles = {one.merged_into or one.profile for one in known.values()}
     return sorted(profiles)
+
+
+def _named(conn: AsyncConnection) -> Select[Any]:
+    return select(RECIPIENT.c.facts).where(among(conn, RECIPIENT.c.profile, "profiles"))
 
 
 def _by_profile(facts: Iterable[str]) -> dict[str, Recipient]:

@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
 from dangol_dispatcher.caps import longest_window
 from dangol_dispatcher.consents import consents_of
 from dangol_dispatcher.model import Recipient, Spent, Standing
-from dangol_dispatcher.rows import MESSAGE, SWITCH
+from dangol_dispatcher.rows import MESSAGE, SWITCH, among, asked, moment_of, read
 from dangol_dispatcher.rulebook import Rules
 from dangol_dispatcher.suppressions import Place, places_of, suppressed
 
@@ -31,7 +32,7 @@ async def load_standings(
     consents = await consents_of(conn, profiles)
     known = {place for one in people.values() if one for place in places_of(one)}
     dead = await suppressed(db, conn, rules.workspace, known | set(places))
-    spent = await spent_by(conn, profiles, now - longest_window(rules.caps))
+    spent = await spent_by(conn, profiles, now - longest_window(rules.caps)) if rules.caps else {}
     switches = await switches_on(conn, rules.workspace)
     return {
         profile: Standing(recipient, consents.get(profile, {}), dead, tuple(spent.get(profile, ())), switches)
@@ -41,26 +42,25 @@ async def load_standings(
 
 async def spent_by(conn: AsyncConnection, profiles: Collection[str], since: datetime) -> dict[str, list[Spent]]:
     """The messages that took a slot since then, by profile."""
-    rows = await conn.execute(
-        select(
-            MESSAGE.c.profile,
-            MESSAGE.c.id,
-            MESSAGE.c.counted_at,
-            MESSAGE.c.category,
-            MESSAGE.c.channel,
-            MESSAGE.c.journey,
-            MESSAGE.c.tags,
-        ).where(MESSAGE.c.profile.in_(sorted(profiles)), MESSAGE.c.counted_at >= since - timedelta(seconds=1))
-    )
+
+    def theirs() -> Select[Any]:
+        told = (MESSAGE.c[name] for name in ("profile", "id", "counted_at", "category", "channel", "journey", "tags"))
+        counted = MESSAGE.c.counted_at >= asked("since", MESSAGE.c.counted_at.type)
+        return select(*told).where(among(conn, MESSAGE.c.profile, "profiles"), counted)
+
+    rows = await read(conn, ("spent",), theirs, profiles=sorted(profiles), since=since - timedelta(seconds=1))
     found: dict[str, list[Spent]] = {}
     for row in rows:
         tags = tuple(msgspec.json.decode(row.tags, type=list[str]))
-        one = Spent(row.id, row.counted_at, row.category, row.channel or "", row.journey, tags)
+        one = Spent(row.id, moment_of(row.counted_at), row.category, row.channel or "", row.journey, tags)
         found.setdefault(row.profile, []).append(one)
     return found
 
 
 async def switches_on(conn: AsyncConnection, workspace: str) -> frozenset[str]:
     """The kill switches that are on, the workspace's and those of all."""
-    named = select(SWITCH.c.name).where(SWITCH.c.workspace.in_([workspace, ALL_WORKSPACES]))
-    return frozenset((await conn.execute(named)).scalars())
+
+    def on() -> Select[Any]:
+        return select(SWITCH.c.name).where(SWITCH.c.workspace.in_([asked("workspace"), ALL_WORKSPACES]))
+
+    return frozenset(name for (name,) in await read(conn, ("switches",), on, workspace=workspace))

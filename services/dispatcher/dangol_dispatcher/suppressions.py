@@ -1,21 +1,23 @@
 """Endpoints nothing is sent to, kept by keyed hash, so that they outlive the person's erasure."""
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
 from dangol_dispatcher.consent import consent_channel
 from dangol_dispatcher.model import Recipient
-from dangol_dispatcher.rows import HASH_KEY, SUPPRESSION, put_new
+from dangol_dispatcher.rows import HASH_KEY, SUPPRESSION, among, asked, put_new, read
 
 ROADS = {"email": ("email",), "phone": ("sms", "kakao"), "device": ("push",)}
 Place = tuple[str, str]  # (road, endpoint)
+_keys: WeakKeyDictionary[Db, dict[str, str]] = WeakKeyDictionary()
 
 
 async def suppress(
@@ -38,16 +40,23 @@ async def suppress(
 
 async def suppressed(db: Db, conn: AsyncConnection, workspace: str, places: Iterable[Place]) -> frozenset[Place]:
     """Those of these places that are suppressed."""
-    asked = set(places)
-    if not asked:
+    places = set(places)
+    if not places:
         return frozenset()
     key = await _key(db, conn, workspace)
-    hashes = {(road, hashed(key, road, endpoint)): (road, endpoint) for road, endpoint in asked}
-    found = select(SUPPRESSION.c.channel, SUPPRESSION.c.endpoint_hash).where(
-        SUPPRESSION.c.workspace == workspace,
-        tuple_(SUPPRESSION.c.channel, SUPPRESSION.c.endpoint_hash).in_(sorted(hashes)),
-    )
-    return frozenset(hashes[row.channel, row.endpoint_hash] for row in await conn.execute(found))
+    hashes = {(road, hashed(key, road, endpoint)): (road, endpoint) for road, endpoint in places}
+
+    def found() -> Select[Any]:
+        return select(SUPPRESSION.c.channel, SUPPRESSION.c.endpoint_hash).where(
+            SUPPRESSION.c.workspace == asked("workspace"),
+            among(conn, SUPPRESSION.c.channel, "roads"),
+            among(conn, SUPPRESSION.c.endpoint_hash, "hashes"),
+        )
+
+    roads = sorted({road for road, _ in places})
+    given = {"workspace": workspace, "roads": roads, "hashes": [hash for _, hash in hashes]}
+    rows = [(road, hash) for road, hash in await read(conn, ("suppressed",), found, **given)]
+    return frozenset(hashes[row] for row in rows if row in hashes)
 
 
 async def release(db: Db, conn: AsyncConnection, workspace: str, place: Place) -> None:
@@ -75,14 +84,19 @@ def place_of(channel: str, endpoint: str) -> Place:
 def hashed(key: str, road: str, endpoint: str) -> str:
     """The keyed hash of an endpoint; mail addresses do not differ by case."""
     plain = endpoint.casefold() if road == "email" else endpoint
-    return hmac.new(bytes.fromhex(key), f"{road}\x1f{plain}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(bytes.fromhex(key), f"{road}\x1f{plain}".encode(), "sha256").hex()
 
 
 async def _key(db: Db, conn: AsyncConnection, workspace: str) -> str:
-    """The workspace's random key, made when first needed."""
+    """The workspace's random key, made when first needed; once it is committed it never changes."""
+    known = _keys.setdefault(db, {})
+    if workspace in known:
+        return known[workspace]
     wanted = select(HASH_KEY.c.key).where(HASH_KEY.c.workspace == workspace)
     found: str | None = (await conn.execute(wanted)).scalar()
     if found is None:
         await put_new(db, conn, HASH_KEY, [{"workspace": workspace, "key": secrets.token_hex(32)}])
         found = (await conn.execute(wanted)).scalar_one()
+    key = found
+    db.then(conn, lambda: known.update({workspace: key}))
     return found
