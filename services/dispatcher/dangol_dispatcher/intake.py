@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import and_, bindparam, or_, text, update
+from sqlalchemy import and_, bindparam, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
@@ -18,9 +18,7 @@ from dangol_dispatcher.model import Recipient, SendRequest, Status
 from dangol_dispatcher.people import everyone_in, with_facts
 from dangol_dispatcher.policy import first_queue
 from dangol_dispatcher.published import Published
-from dangol_dispatcher.queue import messages_named, save_turns
-from dangol_dispatcher.recipients import MOST_JOINS, add_missing, load_recipients, lock_recipients, save_recipients
-from dangol_dispatcher.queue import messages_named, save_turns
+from dangol_dispatcher.queue import IS_OPEN, messages_named, save_turns
 from dangol_dispatcher.recipients import MOST_JOINS, add_missing, load_recipients, lock_recipients, save_recipients
 from dangol_dispatcher.rows import MESSAGE, Row, among, put_new
 from dangol_dispatcher.talk import tell
@@ -149,10 +147,7 @@ async def _cancel(
 async def _note(conn: AsyncConnection, reasons: Mapping[str, str]) -> None:
     """What is being tried, or may have been taken, is not tried again: the rules say so when they are next asked."""
     if reasons:
-        # in SQL's own words: a list of parameters is not allowed in a statement that is run for many rows
-        no_more = (
-            update(MESSAGE).where(MESSAGE.c.id == bindparam("of"), text(OPEN)).values(cancelled=bindparam("because"))
-        )
+        no_more = update(MESSAGE).where(MESSAGE.c.id == bindparam("of"), IS_OPEN).values(cancelled=bindparam("because"))
         await conn.execute(no_more, [{"of": id, "because": reason} for id, reason in sorted(reasons.items())])
 
 
