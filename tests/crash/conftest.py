@@ -33,7 +33,7 @@ steps:
     as: second
     json: {user: "{{ profile.user_id }}", step: second}
 """
-DRAINS_WITHIN = 75.0  # seconds: a lease of a dead worker's call is 50 s
+DRAINS_WITHIN = 75.0  # seconds: a lease of a dead worker's call is 30 s
 
 
 @dataclass

@@ -190,7 +190,7 @@ async def client(house: House, dispatcher: Dispatcher) -> AsyncIterator[httpx2.A
 
 
 async def test_what_a_killed_process_was_trying_is_due_when_up_starts_again(tmp_path: Path) -> None:
-    """faults D55, D56: one process has the file, so a lease of 50 s need not be waited for."""
+    """faults D55, D56: one process has the file, so a lease need not be waited for."""
     async with running(tmp_path, without_gateways()) as (house, dispatcher):
         await say(house, some_facts(), a_message(at=utc_now()))
         await settled(house, dispatcher)

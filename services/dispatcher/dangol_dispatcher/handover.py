@@ -120,8 +120,8 @@ async def _insisting(db: Db, work: Callable[[AsyncConnection], Awaitable[T]]) ->
 async def last_look(hands: Hands, conn: AsyncConnection, claimed: Sequence[Claimed]) -> list[Claimed]:
     """Those still ours and still allowed: the rules are read once more, right before the call.
 
-    Whose lease is over, or whose fence has risen, is another's by now. What a rule stops is surely not sent: it
-    goes back to the rules.
+    Whose lease is over, or whose fence has risen, is another's by now. What a rule stops, or what would still be out
+    when its lease ends, is surely not sent: it goes back to the rules.
     """
     now = await hands.db.now(conn)
     rules = hands.counter.rules
@@ -131,8 +131,10 @@ async def last_look(hands: Hands, conn: AsyncConnection, claimed: Sequence[Claim
     people = await load_recipients(conn, {one.profile for one in waiting})
     tried = [one for one in waiting if one.status is Status.CLAIMED]
     allowed = await still_allowed(hands.db, conn, hands.counter, tried, people, now)
-    await _take_back(hands, conn, [one for one in ours if allowed.get(one.message) is False], rows)
-    return [one for one in ours if allowed.get(one.message)]
+    back_by = now + hands.gateway.deadline + BEYOND_DEADLINE
+    going = [one for one in ours if allowed.get(one.message) and back_by <= one.lease_until]
+    await _take_back(hands, conn, [one for one in ours if one.message in allowed and one not in going], rows)
+    return going
 
 
 async def call(gateway: Gateway, claimed: Sequence[Claimed]) -> Sequence[Outcome]:

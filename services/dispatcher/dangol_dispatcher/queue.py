@@ -71,7 +71,9 @@ async def competitors(
     def theirs() -> Select[Any]:
         return _joined().where(
             among(conn, MESSAGE.c.profile, "profiles"),
-            MESSAGE.c.workspace == asked("workspace"),
+            # not by an index: SQLite would walk all that is open in the workspace, not what is open of these people
+            MESSAGE.c.workspace + "" == asked("workspace"),
+            IS_OPEN,
             MESSAGE.c.status.in_([Status.ASKED.value, Status.HELD.value]),
             MESSAGE.c.due_at <= asked("now", MOMENT),
             ~among(conn, MESSAGE.c.id, "besides"),
