@@ -30,7 +30,7 @@ from dangol_dispatcher.recipients import load_recipients, lock_recipients
 from dangol_dispatcher.rows import Row
 from dangol_dispatcher.talk import tell
 
-# What a lease outlives the gateway's deadline by: the call is left alone 5 s after that, and starts soon after its claim.
+# A lease outlives the gateway's deadline by this: a call starts soon after its claim, and is left alone at 5 s.
 LEASE_BEYOND = timedelta(seconds=10)
 WORKER_GONE = Ambiguous("the worker that tried it is gone", worker_gone=True)
 

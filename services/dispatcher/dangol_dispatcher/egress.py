@@ -14,6 +14,7 @@ from yarl import URL
 from dangol_dispatcher.targets import Refused, Targets
 
 DEADLINE = timedelta(seconds=15)  # of a whole call, however slowly it trickles
+CONNECTING = aiohttp.ClientTimeout(total=None, connect=10)
 KEPT = 64 * 1024  # bytes of an answer
 
 
@@ -47,6 +48,7 @@ class Egress:
     ) -> None:
         self.targets = targets
         self._proxy = proxy
+        self._last: tuple[str, URL] | None = None
         # Through a proxy it is the proxy we connect to: then a target's addresses are looked up and checked before.
         self._resolver = CheckedResolver(targets, names)
         self._connector = aiohttp.TCPConnector(
@@ -69,8 +71,7 @@ class Egress:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], deadline: timedelta = DEADLINE) -> Answer:
         """POST these very bytes. Raises `Refused` for a target we do not call, `NotSent` or `Unanswered`."""
-        target = _read(url)
-        self.targets.check(target)
+        target = self._checked(url)
         try:
             async with asyncio.timeout(deadline.total_seconds()):
                 if self._proxy:
@@ -91,9 +92,17 @@ class Egress:
         """Close the connections."""
         await self._session.close()
 
+    def _checked(self, url: str) -> URL:
+        """The URL, refused where no address could make it right; a gateway calls the same one again and again."""
+        if self._last is None or self._last[0] != url:
+            target = _read(url)
+            self.targets.check(target)
+            self._last = (url, target)
+        return self._last[1]
+
     async def _posted(self, target: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
         async with self._session.post(
-            target, data=body, headers=headers, allow_redirects=False, proxy=self._proxy, timeout=_connecting()
+            target, data=body, headers=headers, allow_redirects=False, proxy=self._proxy, timeout=CONNECTING
         ) as response:
             kept = bytearray()
             async for chunk in response.content.iter_any():
@@ -136,7 +145,3 @@ def _read(url: str) -> URL:
         return URL(url)
     except ValueError as error:
         raise Refused(f"not a URL: {error}") from error
-
-
-def _connecting() -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=10)
