@@ -36,3 +36,7 @@ fmt:
 # kill every process and server under load, so many rounds, at the moments of a seed
 kills rounds="20" seed="1":
     DANGOL_KILLS={{rounds}} DANGOL_SEED={{seed}} .venv/bin/python -m pytest tests/crash
+
+# months of a shop with everything failing around it: so many seeds from a first, or `--seed N` for one with its trace
+simulate *args:
+    .venv/bin/python -m tests.simulation "$@"

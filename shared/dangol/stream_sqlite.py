@@ -1,7 +1,7 @@
 """The log as a table of records in SQLite: one partition a topic, one commit for all who wait."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -30,6 +30,7 @@ class SqliteStream:
     def __init__(self, db: Db, clock: Clock, tail: int, last_at: datetime | None) -> None:
         self._db, self._clock = db, clock
         self._tails = dict.fromkeys(Topic, tail)  # per topic: no committed record has a higher id
+        self._unheard: set[Topic] = set()  # appended to by a transaction of whose commit nobody has heard
         self._last_at = last_at
         self._landed: dict[Topic, asyncio.Event] = {topic: asyncio.Event() for topic in Topic}
         self._readers: dict[tuple[Topic, str], SqliteReader] = {}
@@ -56,8 +57,8 @@ class SqliteStream:
         at = moment(self._next_moment())
         await conn.exec_driver_sql(APPEND, [(one.topic.value, at, one.key, one.value) for one in outgoing])
         tail = (await conn.exec_driver_sql("SELECT max(id) FROM logged")).scalar_one() or 0
-        topics = {one.topic for one in outgoing}
-        self._db.then(conn, lambda: self._land(topics, tail))
+        self._unheard |= {one.topic for one in outgoing}
+        self._db.then(conn, lambda: self._land(tail))
         return True
 
     def reader(self, topic: Topic, group: str, member: str, reassigned: Reassigned) -> Reader:
@@ -116,9 +117,17 @@ class SqliteStream:
         self._last_at = now if self._last_at is None else max(now, self._last_at)
         return self._last_at
 
-    def _land(self, topics: Iterable[Topic], tail: int) -> None:
+    async def learn(self) -> None:
+        """Ask how far the log goes, where a transaction ended and nobody knows whether its records are there."""
+        if self._unheard:
+            async with self._db.transaction() as conn:
+                tail = (await conn.execute(select(func.max(col(Logged.id))))).scalar_one() or 0
+                self._db.then(conn, lambda: self._land(tail))
+
+    def _land(self, tail: int) -> None:
+        topics, self._unheard = self._unheard, set()
         for topic in topics:
-            self._tails[topic] = tail
+            self._tails[topic] = max(tail, self._tails[topic])
             self._landed[topic].set()
             self._landed[topic] = asyncio.Event()
 
@@ -145,6 +154,8 @@ class SqliteReader:
             async with asyncio.timeout(wait.total_seconds()):
                 while not self._anything():
                     await self._stream._landed[self._topic].wait()
+        if self._next is not None and not self._anything():
+            await self._stream.learn()
         if self._next is None or not self._anything():
             return []
         return await self._read_from(self._next, at_most)
@@ -157,7 +168,7 @@ class SqliteReader:
         """See the port. What is being written now carries a moment after its transaction began."""
         if self._next is None:
             return None
-        if self._anything():
+        if self._anything() or (self._stream._unheard and not self._stream._db.opened_at):
             return self._last_at
         return self._stream._db.opened_at or self._stream._clock()
 

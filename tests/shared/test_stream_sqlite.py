@@ -167,3 +167,24 @@ async def test_a_second_reader_of_a_group_takes_the_partition(db: Db, stream: Sq
     assert len((await second.read(10, SOON)).records) == 1
     await first.close()
     await second.close()
+
+
+async def test_a_commit_nobody_heard_of_is_read_all_the_same(stream: SqliteStream, db: Db, watch: Watch) -> None:
+    """Found by the simulation: the disk said no, and had it; the records lay there until the next came.
+
+    Till then no moment may pass them: caught, when `reached` answered with the clock's.
+    """
+    reader = stream.reader(Topic.EVENTS, "group", "member", _seek_nothing)
+    await reader.start()
+    reader.seek(0, 0)
+    async with db.transaction() as conn:
+        await stream.append_within(conn, [said("u1", "a")])
+        db._then.clear()  # the answer is lost
+    assert reader.reached(0) is None
+    assert [record.key for record in await reader.read(10, SOON)] == ["u1"]
+    watch.at += timedelta(hours=1)
+    assert reader.reached(0) == watch.at
+
+
+async def _seek_nothing(_partitions: object) -> None:
+    return None

@@ -1,0 +1,173 @@
+"""Random lives: what each person does in a month, as the calls an app would post, and when."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from tests.simulation.shop import START
+
+DAYS = 30
+WAVES = 3  # in a month: people come together, for each visit of a quiet shop costs as much as a hundred people's
+H, M, S, MS = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1), timedelta(milliseconds=1)
+ZONES = ("Asia/Seoul", "Asia/Seoul", "Asia/Seoul", "Asia/Seoul", "America/New_York", None)
+ROADS = ("email", "sms", "push", "kakao")
+# Spans between a cart and its order: well before the reminder, at its very moment, and after.
+PAID_AFTER = (0 * H, 12 * H, 24 * H - MS, 24 * H, 24 * H + MS, 48 * H)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One call at a moment. `happened`: what its timestamp says, where that is not when it is posted."""
+
+    at: datetime
+    call: dict[str, Any]
+    happened: datetime | None = None
+    secret: bool = False
+
+
+@dataclass(slots=True)
+class Someone:
+    """One person and the posts of their month."""
+
+    user: str
+    chance: Random
+    waves: Sequence[datetime]
+    posts: list[Post] = field(default_factory=list)
+    count: int = 0
+
+    def comes(self) -> datetime:
+        """The moment of another visit, with one of the shop's waves."""
+        return self.chance.choice(self.waves) + (MS if self.chance.random() < 0.03 else 0 * S)
+
+    def does(self, at: datetime, name: str, happened: datetime | None = None, **properties: Any) -> Post:
+        """A track call."""
+        return self.says(at, {"type": "track", "event": name, "properties": properties}, happened)
+
+    def says(self, at: datetime, call: dict[str, Any], happened: datetime | None = None, **more: Any) -> Post:
+        """Any call, with an id of its own."""
+        self.count += 1
+        ids = {"messageId": f"{self.user}-{self.count}", "userId": self.user}
+        post = Post(at, {**ids, **call}, happened, **more)
+        self.posts.append(post)
+        return post
+
+
+def lives(seed: int, people: int) -> list[Post]:
+    """Everybody's posts, in order."""
+    chance = Random(f"people {seed}")
+    first = START + timedelta(hours=chance.randrange(24))
+    waves = [first + day * 24 * H for day in sorted(chance.sample(range(DAYS - 4), WAVES))]
+    posts = [post for number in range(people) for post in _life(f"u{number}", Random(chance.random()), waves)]
+    return sorted(posts, key=lambda post: (post.at, post.call["messageId"]))
+
+
+def _life(user: str, chance: Random, waves: Sequence[datetime]) -> Sequence[Post]:
+    arrives = chance.choice(waves[:-1])
+    one = Someone(user, chance, [wave for wave in waves if wave >= arrives])
+    _arrives(one, arrives)
+    for _ in range(chance.choice((0, 0, 1, 2))):
+        _shops(one, one.comes())
+    for _ in range(chance.choice((0, 0, 0, 1, 2))):
+        _visits(one, one.comes())
+    if chance.random() < 0.15:
+        _asks(one, one.comes())
+    if chance.random() < 0.25:
+        _changes_mind(one, one.comes())
+    if chance.random() < 0.15:
+        one.says(one.comes(), {"type": "identify", "traits": {"timezone": _zone(chance)}})
+    one.posts += list(_again(one))
+    return one.posts
+
+
+def _arrives(one: Someone, at: datetime) -> None:
+    chance = one.chance
+    traits: dict[str, Any] = {"name": "민지", "email": f"{one.user}@example.test"}
+    if chance.random() < 0.6:
+        traits["phone"] = f"+8210{int(one.user[1:]):08d}"
+    if zone := _zone(chance):
+        traits["timezone"] = zone
+    context: dict[str, Any] = {"traits": traits}
+    if chance.random() < 0.5:
+        context["device"] = {"token": f"tok-{one.user}", "type": "ios"}
+    if chance.random() < 0.3:
+        anonymous = {"anonymousId": f"a-{one.user}"}
+        one.says(
+            at, {"type": "track", "event": "Visited", "properties": {"place": "home"}, **anonymous, "userId": None}
+        )
+        one.says(at + MS, {"type": "track", "event": "Signed Up", "properties": {}, "context": context, **anonymous})
+    else:
+        one.says(at, {"type": "track", "event": "Signed Up", "properties": {}, "context": context})
+    if chance.random() < 0.8:
+        _agrees(one, at + chance.choice((0 * S, 0 * S, MS, 24 * H)))
+
+
+def _agrees(one: Someone, at: datetime) -> None:
+    chance = one.chance
+    roads = ["all"] if chance.random() < 0.5 else chance.sample(ROADS, chance.randint(1, 3))
+    night: dict[str, Any] = {"night": True} if chance.random() < 0.2 else {}
+    one.does(at, "Consent Given", purpose="marketing", channels=roads, **night)
+
+
+def _shops(one: Someone, at: datetime) -> None:
+    chance, cart = one.chance, f"c{one.count}"
+    bought: dict[str, Any] = {
+        "cart_id": cart,
+        "cart_value": chance.choice((12_000, 42_000, 90_000)),
+        "product_name": "청소기",
+    }
+    late = at - chance.choice((H, 30 * H, 4 * 24 * H)) if chance.random() < 0.1 else None
+    one.does(at, "Product Added", late, **bought)
+    latest = late or at
+    if chance.random() < 0.3:
+        latest = at + chance.choice((S, 12 * H, 24 * H))
+        one.does(latest, "Product Added", **bought)
+    if chance.random() < 0.5:
+        paid = latest + chance.choice(PAID_AFTER)
+        order = {"order_id": f"o-{cart}", "cart_id": cart, "revenue": bought["cart_value"]}
+        one.does(max(paid, at), "Order Completed", paid if paid < at else None, **order)
+        if chance.random() < 0.5:
+            one.does(paid + chance.choice((24 * H, 7 * 24 * H)), "Order Delivered", order_id=order["order_id"])
+
+
+def _visits(one: Someone, at: datetime) -> None:
+    place = one.chance.choice(("home", "sale"))
+    one.does(at, "Visited", place=place)
+    if one.chance.random() < 0.3:
+        one.does(at + one.chance.choice((MS, 12 * H - MS, 12 * H, 24 * H)), "Left", place=place)
+    if one.chance.random() < 0.3:
+        one.does(at + one.chance.choice((S, 48 * H, 72 * H)), "Visited", place=place)
+
+
+def _asks(one: Someone, at: datetime) -> None:
+    ticket = f"t{one.count}"
+    due = (at + one.chance.choice((12 * H, 72 * H))).isoformat()
+    one.does(at, "Ticket Opened", ticket_id=ticket, due_on=due)
+    if one.chance.random() < 0.6:
+        one.does(at + one.chance.choice((MS, 12 * H, 24 * H)), "Ticket Closed", ticket_id=ticket)
+
+
+def _changes_mind(one: Someone, at: datetime) -> None:
+    roads = one.chance.choice((["all"], ["email"], ["push", "sms"]))
+    one.does(at, "Consent Withdrawn", purpose="marketing", channels=roads)
+    if one.chance.random() < 0.4:
+        _agrees(one, at + 3 * 24 * H)
+    if one.chance.random() < 0.2:  # an older word that comes late must not open what was closed
+        one.does(at + 12 * H, "Consent Given", at - 24 * H, purpose="marketing", channels=["all"])
+
+
+def _again(one: Someone) -> Iterator[Post]:
+    """A client's retries: the same id once more, soon or days later; seldom with another body."""
+    for post in one.posts:
+        if one.chance.random() < 0.1:
+            later = post.at + one.chance.choice((0 * S, S, 12 * H, 5 * 24 * H))
+            if one.chance.random() < 0.1 and "properties" in post.call:
+                changed = {**post.call, "properties": {**post.call["properties"], "changed": True}}
+                yield Post(later + S, changed, post.happened or post.at, post.secret)
+            else:
+                yield Post(later, post.call, post.happened or post.at, post.secret)
+
+
+def _zone(chance: Random) -> str | None:
+    return chance.choice(ZONES)
