@@ -66,15 +66,19 @@ class Db:
         self._listeners: list[Callable[[], None]] = []
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits on leaving and rolls back on a raise. Await nothing but the database inside.
 
+        Not `durable`: on SQLite the commit does not wait for the disk; the next durable one makes both safe, in their
+        order. A power cut may undo it as if it had not been done yet, a killed process does not: for work that is
+        repeated to the same effect, and of which nobody outside has been told.
         Raises `Unavailable` where the database cannot do it now (then it is unknown whether a commit happened), and
         `Collided`, which is one, for a deadlock.
         """
         async with self._taking_turns():
             with told():
                 async with self._engine.connect() as conn, self._marked(conn):
+                    conn.sync_connection.info["durable"] = durable  # type: ignore[union-attr] # it is open
                     async with conn.begin():
                         yield conn
                     self.commits += 1
@@ -150,7 +154,7 @@ async def open_db(url: str, clock: Clock, *, pool: int = 8, name: str = "dangol"
     return Db(engine, url, clock, lock)
 
 
-async def in_transaction(db: Db, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+async def in_transaction(db: Db, work: Callable[[AsyncConnection], Awaitable[T]], *, durable: bool = True) -> T:
     """Do `work` in a transaction; a deadlock or serialization failure repeats it, with jitter, a few times."""
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(Collided),
@@ -159,6 +163,6 @@ async def in_transaction(db: Db, work: Callable[[AsyncConnection], Awaitable[T]]
         reraise=True,
     ):
         with attempt:
-            async with db.transaction() as conn:
+            async with db.transaction(durable=durable) as conn:
                 done = await work(conn)
     return done

@@ -117,6 +117,11 @@ def _prepare(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Any) -> None:
+    """`info["durable"]`, when given, is of the transaction that begins: whether its commit waits for the disk."""
+    level = "FULL" if connection.info.get("durable", True) else "NORMAL"
+    if connection.info.get("level") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        connection.info["level"] = level
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

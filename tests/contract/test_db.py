@@ -340,3 +340,15 @@ async def test_the_settings_that_carry_the_promise(postgres_url: str) -> None:
         found = [(await conn.execute(text(f"SHOW {name}"))).scalar_one() for name in names]
     await db.close()
     assert found == ["5s", "5s", "force_custom_plan", "read committed", "journey"]
+
+
+async def test_only_a_durable_commit_waits_for_the_disk(db: Db) -> None:
+    if db.dialect != "sqlite":
+        pytest.skip("on PostgreSQL every commit does")
+    levels = []
+    for durable in (True, False, True):
+        async with db.transaction(durable=durable) as conn:
+            levels.append((await conn.execute(text("PRAGMA synchronous"))).scalar_one())
+    async with db.transaction() as conn:
+        levels.append((await conn.execute(text("PRAGMA synchronous"))).scalar_one())
+    assert levels == [2, 1, 2, 2]  # caught: the level left as the transaction before had it

@@ -83,7 +83,7 @@ class Worker:
             await self.office.published.current(conn)
             await take_in(self.house.db, conn, self.office.outbox, self.office.published, spoken)
 
-        await in_transaction(self.house.db, work)
+        await in_transaction(self.house.db, work, durable=False)
         self.ring()
 
     def ring(self) -> None:

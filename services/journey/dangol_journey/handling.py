@@ -55,7 +55,7 @@ class Handler:
         moved = 0
         while moved < MOST_MOVES:
             try:
-                done = await in_transaction(self.shop.db, self._work(batch, refused))
+                done = await in_transaction(self.shop.db, self._work(batch, refused), durable=False)
             except Moved:
                 moved += 1
             except JoinRaised as error:

@@ -115,7 +115,7 @@ class Moments:
             return 0
         self.busy = True
         try:
-            done = await in_transaction(self.shop.db, lambda conn: self._wake(conn, horizons))
+            done = await in_transaction(self.shop.db, lambda conn: self._wake(conn, horizons), durable=False)
         except DBAPIError:
             if self.page == 1:
                 raise
