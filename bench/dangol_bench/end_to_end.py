@@ -10,7 +10,7 @@ from typing import Any
 
 from dangol_bench import shapes
 from dangol_bench.children import Child, child, cpu_seconds
-from dangol_bench.ground import WRITE, Ground, home
+from dangol_bench.ground import WRITE, Ground, Home, home
 from dangol_bench.model import Bar, Figure, Side, Untrue
 from dangol_bench.running import Running, whole
 from dangol_bench.shop import shop
@@ -35,9 +35,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(ground: Ground, way: str) -> AsyncIterator[Stage]:
+async def stage(ground: Ground, place: Home, way: str) -> AsyncIterator[Stage]:
     """The whole product with the shop's `welcome`, going out by `mail` or by `webhook`."""
-    async with home(ground) as place, child("load") as load, child("receiver") as receiver:
+    async with child("load") as load, child("receiver") as receiver:
         definitions: Path = shop(place.place / "definitions", way, await receiver.ask(do="ports"))
         async with whole(ground, place, definitions) as running:
             yield Stage(running, load, receiver)
@@ -50,7 +50,7 @@ async def measure(ground: Ground) -> Sequence[Figure]:
 
 async def _by(ground: Ground, way: str) -> Figure:
     people = ground.count(10_000, 1_000, 40)
-    async with stage(ground, way) as on:
+    async with home(ground) as place, stage(ground, place, way) as on:
         await _enter(on, 1, max(people // 20, 20))  # connections opened, templates read: not counted
         before, posted = on.cpu(), await _post(on, 1_000_000, people)
         arrivals = await arrived(on, range(1_000_000, 1_000_000 + people))

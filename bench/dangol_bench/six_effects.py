@@ -5,7 +5,6 @@ into the outbox, move the position}, with the texts given: no deciding, no JSON 
 (`unnest`) on PostgreSQL and as one JSON parameter (`json_each`) on SQLite; no generic plans.
 """
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import asyncpg
+import msgspec
 
 from dangol.db_open import PRAGMAS, SERVER_SETTINGS
 
@@ -107,7 +107,7 @@ class SqliteEffects:
     async def seed(self, people: Sequence[str], texts: Texts) -> None:
         """See `Effects`."""
         rows = "INSERT INTO ref_person SELECT value, 0, ?, NULL FROM json_each(?)"
-        self._conn.execute(rows, (texts.person, json.dumps(people)))
+        self._conn.execute(rows, (texts.person, _json(people)))
 
     async def batch(self, people: Sequence[str], texts: Texts) -> None:
         """See `Effects`."""
@@ -120,33 +120,37 @@ class SqliteEffects:
         run(
             """INSERT INTO ref_seen SELECT value, value, ? FROM json_each(?) WHERE true
             ON CONFLICT (id) DO NOTHING RETURNING id""",
-            (at, json.dumps(ids)),
+            (at, _json(ids)),
         ).fetchall()
         run(
             """SELECT p.id, p.state, e.state FROM json_each(?) r JOIN ref_person p ON p.id = r.value
             LEFT JOIN ref_enrolment e ON e.person = r.value""",
-            (json.dumps(people),),
+            (_json(people),),
         ).fetchall()
         run(
             f"""INSERT INTO ref_enrolment {_select(4)} ON CONFLICT (id)
             DO UPDATE SET state = excluded.state, due_at = excluded.due_at""",
-            (json.dumps([(id, who, texts.enrolment, at) for id, who in zip(ids, people, strict=True)]),),
+            (_json([(id, who, texts.enrolment, at) for id, who in zip(ids, people, strict=True)]),),
         )
         run(
             f"""INSERT INTO ref_person {_select(4)} ON CONFLICT (id)
             DO UPDATE SET state = excluded.state, wake_at = excluded.wake_at""",
-            (json.dumps([(who, 0, texts.person, at) for who in people]),),
+            (_json([(who, 0, texts.person, at) for who in people]),),
         )
         said = texts.message.decode()
         run(
             f"INSERT INTO ref_outbox (home, key, value) {_select(3)}",
-            (json.dumps([(0, who, said) for who in people]),),
+            (_json([(0, who, said) for who in people]),),
         )
         run("COMMIT")
 
     async def close(self) -> None:
         """See `Effects`."""
         self._conn.close()
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _select(columns: int) -> str:

@@ -1,29 +1,24 @@
 """Timers: a million people parked; a thousand due over a minute, then ten thousand in one second."""
 
-import asyncio
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from dangol.clock import utc_now
-from dangol.codec import decode_spoken, encode
+from dangol.codec import encode
 from dangol.events import Event, key_of
-from dangol.messages import Message
 from dangol.stream import Outgoing
 from dangol.topics import Topic
 from dangol_bench import crowd
 from dangol_bench.children import Child, child
 from dangol_bench.crowd import numbered
 from dangol_bench.end_to_end import refuse_wrong
-from dangol_bench.ground import PARTITIONS, Ground, Home, home
+from dangol_bench.ground import Ground, Home, home
 from dangol_bench.latency import share
+from dangol_bench.logged import messages_in
 from dangol_bench.model import Bar, Figure, Untrue
 from dangol_bench.running import whole
 from dangol_bench.workshop import opened
@@ -78,7 +73,7 @@ async def measure(ground: Ground) -> Sequence[Figure]:
             if utc_now() > plan.start:
                 raise Untrue("the product was not ready before the first was due")
             received = await _received(receiver, due, plan)
-        logged = await _logged(ground, place)
+        logged = await messages_in(ground, place)
     return _figures(ground, plan, due, {who: at for who, at in logged.items() if who in due}, received)
 
 
@@ -117,44 +112,6 @@ async def _received(receiver: Child, due: Mapping[int, datetime], plan: Plan) ->
     arrivals = [(who, at) for who, at in await receiver.ask(do="take") if not WARM <= who < WARM + 20]
     refuse_wrong(Counter(who for who, _ in arrivals), due.keys(), WITHIN)
     return {who: datetime.fromtimestamp(at / 1e9, UTC) for who, at in arrivals}
-
-
-async def _logged(ground: Ground, place: Home) -> dict[int, datetime]:
-    """The log's moment of each message, by person's number."""
-    if ground.embedded:
-        records = await asyncio.to_thread(_sqlite_messages, place.db.removeprefix("sqlite:///"))
-    else:
-        records = await _kafka_messages(place)
-    found: dict[int, datetime] = {}
-    for value, at in records:
-        spoken = decode_spoken(value)
-        if isinstance(spoken, Message) and spoken.user_id:
-            found.setdefault(int(spoken.user_id[1:]), at)
-    return found
-
-
-def _sqlite_messages(path: str) -> list[tuple[bytes, datetime]]:
-    conn = sqlite3.connect(path)
-    rows = conn.execute("SELECT value, at FROM logged WHERE topic = 'messages' ORDER BY id").fetchall()
-    conn.close()
-    return [(bytes(value), datetime.fromisoformat(at)) for value, at in rows]
-
-
-async def _kafka_messages(place: Home) -> list[tuple[bytes, datetime]]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=place.log.partition("://")[2])
-    await consumer.start()
-    try:
-        places = [TopicPartition(place.prefix + Topic.MESSAGES, number) for number in range(PARTITIONS)]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        records: list[Any] = []
-        end = sum((await consumer.end_offsets(places)).values())
-        while len(records) < end:
-            page = await consumer.getmany(timeout_ms=1000)
-            records += [record for ones in page.values() for record in ones]
-        return [(record.value, datetime.fromtimestamp(record.timestamp / 1e3, UTC)) for record in records]
-    finally:
-        await consumer.stop()
 
 
 def _figures(
