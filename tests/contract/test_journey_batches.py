@@ -96,7 +96,7 @@ async def test_fifty_events_at_once_make_one_person_and_one_enrolment(shop: Work
     assert await rows(shop.db, "SELECT count(*) FROM enrolment") == [(1,)]
 
 
-async def test_what_fails_at_the_end_leaves_nothing(shop: Workshop) -> None:
+async def test_case_36_what_fails_at_the_end_leaves_nothing(shop: Workshop) -> None:
     class PowerCut(Exception):
         pass
 
@@ -198,7 +198,7 @@ async def _until_settled(shop: Workshop, *events: object) -> None:
             continue
 
 
-async def test_an_erased_person_is_gone_and_nothing_older_brings_it_back(shop: Workshop) -> None:
+async def test_case_52_an_erased_person_is_gone_and_nothing_older_brings_it_back(shop: Workshop) -> None:
     await settle(shop, did("Product Added", traits={"email": "a@example.test"}, properties=CART))
     profile = await profile_of(shop.db, "u1")
     assert profile

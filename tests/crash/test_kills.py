@@ -66,7 +66,7 @@ def _away(server: Server) -> None:
 @LONG
 @pytest.mark.kafka
 @pytest.mark.postgres
-def test_who_wakes_after_another_took_over_repeats_nothing(production: Ground) -> None:
+def test_case_60_who_wakes_after_another_took_over_repeats_nothing(production: Ground) -> None:
     """faults B21, B22, D60: stopped in its tracks until its partitions are another's, then let go on."""
     assert production.postgres
     database = production.postgres.url

@@ -170,7 +170,7 @@ async def test_what_another_worker_tries_is_not_left_behind_because_it_expires(s
     assert (await shop.status("m1"))[0] == "claimed"
 
 
-async def test_an_answer_that_comes_after_the_lease_still_counts(shop: Shop) -> None:
+async def test_case_60_an_answer_that_comes_after_the_lease_still_counts(shop: Shop) -> None:
     """faults D60: the worker slept during the call; another took over, and would have repeated it blindly."""
     mail = ToldGateway()
     await shop.hear(some_facts(), a_message(template="notice"))

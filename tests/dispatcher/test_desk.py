@@ -97,7 +97,7 @@ async def test_what_was_asked_to_wait_waits_and_no_attempt_is_counted(url: str) 
         assert (await delivery_of(shop))["counted_attempts"] == 1
 
 
-async def test_a_permanent_refusal_suppresses_and_takes_the_next_channel_at_once(url: str) -> None:
+async def test_case_67_a_permanent_refusal_suppresses_and_takes_the_next_channel_at_once(url: str) -> None:
     mail = ToldGateway(answers=lambda _one: Rejected("550 no such user", suppress=True))
     sms = ToldGateway("sms-gate", "sms")
     async with shop_of(url) as shop:
@@ -141,7 +141,7 @@ async def test_refused_credentials_pause_the_gateway_and_fail_nothing(url: str) 
         assert [(await shop.status(id))[0] for id in ("m1", "m2")] == ["retrying", "asked"]
 
 
-async def test_after_failures_in_a_row_one_probe_tries(url: str) -> None:
+async def test_case_64_after_failures_in_a_row_one_probe_tries(url: str) -> None:
     mail = ToldGateway(answers=lambda _one: Later("503"))
     async with shop_of(url) as shop:
         await shop.hear(some_facts(), *(a_message(f"m{n}", template="notice") for n in range(8)))
@@ -245,7 +245,7 @@ async def test_a_kill_switch_between_claim_and_call_stops_the_call(url: str) -> 
         assert await shop.status("m1") == ("held", "kill_switch")
 
 
-async def test_what_a_dead_worker_left_is_found_when_its_lease_ends(url: str) -> None:
+async def test_case_55_what_a_dead_worker_left_is_found_when_its_lease_ends(url: str) -> None:
     for template, tries in (("advert", 0), ("notice", 1)):
         mail, id = ToldGateway(), f"m-{template}"
         async with shop_of(url) as shop:
@@ -288,7 +288,7 @@ async def test_what_a_dead_worker_left_is_repeated_at_once_unless_it_seems_to_en
         assert mail.handed == []
 
 
-async def test_a_worker_that_wakes_after_its_lease_does_not_call(url: str) -> None:
+async def test_case_60_a_worker_that_wakes_after_its_lease_does_not_call(url: str) -> None:
     slept, other = ToldGateway(), ToldGateway()
     async with shop_of(url) as shop:
         await shop.hear(some_facts(), a_message(template="notice"))
@@ -359,7 +359,7 @@ async def test_two_people_who_are_one_share_caps_and_refusals(url: str) -> None:
         assert [await shop.status(id) for id in ("m2", "m3")] == [("dropped", "capped")] * 2
 
 
-async def test_an_erased_person_is_forgotten_and_gets_nothing_more(url: str) -> None:
+async def test_case_52_an_erased_person_is_forgotten_and_gets_nothing_more(url: str) -> None:
     mail = ToldGateway()
     async with shop_of(url) as shop:
         await shop.hear(some_facts(), a_message("m1", values={"profile": {"name": "Kim"}}))
@@ -398,7 +398,7 @@ async def test_an_empty_pool_holds_the_message_until_codes_come(url: str) -> Non
         assert await shop.status("m1") == ("held", "coupon_pool_empty")
 
 
-async def test_a_late_consent_older_than_a_refusal_opens_nothing(url: str) -> None:
+async def test_case_84_a_late_consent_older_than_a_refusal_opens_nothing(url: str) -> None:
     mail = ToldGateway()
     async with shop_of(url) as shop:
         refusal, older = a_consent(False, at=NOON - timedelta(hours=1)), a_consent(at=NOON - timedelta(hours=2))

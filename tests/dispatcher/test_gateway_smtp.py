@@ -90,7 +90,7 @@ async def test_many_at_once_use_no_more_connections_than_allowed() -> None:
         ({"DOT": HANG}, Ambiguous, None),
     ],
 )
-async def test_each_reply_means_what_the_standard_says(
+async def test_case_73_each_reply_means_what_the_standard_says(
     replies: dict[str, str], expected: type[Outcome], suppress: bool | None
 ) -> None:
     outcome, _ = await said(**replies)
@@ -99,7 +99,7 @@ async def test_each_reply_means_what_the_standard_says(
         assert outcome.suppress is suppress
 
 
-async def test_421_closes_the_connection() -> None:
+async def test_case_73_421_closes_the_connection() -> None:
     async with scripted_server(RCPT="421 4.7.0 too many") as server:
         mail = gateway(server.url)
         for number in range(2):
@@ -168,7 +168,7 @@ def test_urls_say_how_to_connect() -> None:
             MailServer.of(wrong)
 
 
-def test_the_final_reply_is_waited_for_ten_minutes() -> None:
+def test_case_73_the_final_reply_is_waited_for_ten_minutes() -> None:
     mail = SmtpGateway("mail", MailServer.of("smtp://mail.example"), HERE)
     assert mail.deadline.total_seconds() > 600
 
@@ -188,7 +188,7 @@ async def test_credentials_that_cannot_be_looked_at_now_are_for_later() -> None:
     assert isinstance(outcome, Later)
 
 
-async def test_421_on_a_kept_connection_is_answered_by_a_new_one() -> None:
+async def test_case_73_421_on_a_kept_connection_is_answered_by_a_new_one() -> None:
     """faults D73: the server had timed the kept one out."""
     async with scripted_server() as server:
         mail = gateway(server.url)

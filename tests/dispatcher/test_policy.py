@@ -91,14 +91,14 @@ def test_no_record_is_no_consent_and_a_notice_needs_none() -> None:
     assert answer(request("transactional"), nothing).answer == Go("email", MAIL)
 
 
-def test_a_refusal_stops_its_channel_and_the_next_one_goes() -> None:
+def test_case_83_a_refusal_stops_its_channel_and_the_next_one_goes() -> None:
     known = standing(None, a_consent(), a_consent(False, channels=("email",), at=NOON))
     choice = answer(request(by=("email", "sms")), known)
     assert choice.answer == Go("sms", PHONE)
     assert [(channel, why.reason) for channel, why in choice.skipped] == [("email", Reason.WITHDRAWN)]
 
 
-def test_all_refused_stops_marketing_and_not_a_notice() -> None:
+def test_case_83_all_refused_stops_marketing_and_not_a_notice() -> None:
     known = standing(None, a_consent(), a_consent(False, at=NOON))
     dropped = answer(request(by=("email", "sms", "push")), known).answer
     assert isinstance(dropped, Drop) and dropped.reason == Reason.WITHDRAWN
@@ -194,7 +194,7 @@ def test_kr_night(channel: str, hour: int, minute: int, held: bool) -> None:
         assert found.answer.until.astimezone(UTC).hour == 23  # 08:00 in Seoul
 
 
-def test_kr_night_leaves_email_and_notices_and_night_consent_alone() -> None:
+def test_case_89_kr_night_leaves_email_and_notices_and_night_consent_alone() -> None:
     kr, night = rules(packs=(KR,), quiets=KR.quiet), seoul(22)
     assert isinstance(answer(request(), standing(), kr, night).answer, Go)
     assert isinstance(answer(request("transactional", by=("sms",)), standing(), kr, night).answer, Go)
@@ -213,7 +213,7 @@ def test_kr_alimtalk_informational() -> None:
     assert answer(request("transactional", by=("alimtalk",)), standing(), kr).answer == Go("alimtalk", PHONE)
 
 
-def test_us_tcpa_hours_fear_all_zones_when_none_is_known() -> None:
+def test_case_88_us_tcpa_hours_fear_all_zones_when_none_is_known() -> None:
     us = rules(packs=(US,), quiets=US.quiet, zone="America/New_York")
     unknown = standing(person(zone=None))
     ten_in_new_york = datetime(2026, 3, 4, 15, 0, tzinfo=UTC)
@@ -231,14 +231,14 @@ def test_every_pack_row_has_its_source_and_date() -> None:
         assert all(source.law and source.checked.year >= 2026 for source in (pack.sources or {}).values())
 
 
-def test_the_newest_zone_counts_at_the_hand_off() -> None:
+def test_case_88_the_newest_zone_counts_at_the_hand_off() -> None:
     kr = rules(packs=(KR,), quiets=KR.quiet)
     moved = standing(person(zone="America/Los_Angeles"))
     assert isinstance(answer(request(by=("sms",)), moved, kr, seoul(22)).answer, Hold)  # 05:00 there
     assert isinstance(answer(request(by=("sms",)), moved, kr, seoul(3)).answer, Go)  # 10:00 there
 
 
-def test_nobody_waits_for_a_morning_that_comes_too_late() -> None:
+def test_case_87_nobody_waits_for_a_morning_that_comes_too_late() -> None:
     kr = rules(packs=(KR,), quiets=KR.quiet)
     soon = request(by=("sms",), expires_at=seoul(23))
     dropped = answer(soon, standing(), kr, seoul(22)).answer
@@ -320,7 +320,7 @@ def test_a_message_does_not_count_against_itself() -> None:
     assert isinstance(answer(request(), standing(recent=(replace(spent(1, seoul(9)), message="m1"),)), one).answer, Go)
 
 
-def test_the_day_of_a_clock_change_is_one_day() -> None:
+def test_case_79_the_day_of_a_clock_change_is_one_day() -> None:
     new_york = person(zone="America/New_York")
     daily = rules(caps=(Cap("daily", 1, "day", over=timedelta(days=1)),))
     just_before_midnight = datetime(2026, 3, 9, 3, 59, tzinfo=UTC)  # the 8th had 23 hours

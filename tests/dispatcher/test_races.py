@@ -1,4 +1,4 @@
-"""Races, on both databases: caps hold, nothing is claimed twice, a withdrawal stops what comes after it."""
+"""Crowds, on both databases: nothing is claimed twice, a rate is kept. `tests/races` has the races of the rules."""
 
 import asyncio
 from datetime import timedelta
@@ -7,26 +7,16 @@ from dangol.clock import utc_now
 from dangol.definitions import Document
 from dangol.messages import Message
 from dangol_dispatcher.desk import Desk
-from dangol_dispatcher.model import Claimed, Outcome
 from tests.support.dispatching import (
     WORKSPACE,
     Shop,
     ToldGateway,
     WoundClock,
-    a_consent,
     a_message,
     documents,
     open_shop,
     some_facts,
 )
-from tests.support.house import until
-
-CHANNELS = ("email", "sms", "push")
-CAP = {"caps": [{"cap": "three", "at_most": 3, "per": "24h", "of": {"category": "marketing"}, "over": "drop"}]}
-
-
-def gates() -> list[ToldGateway]:
-    return [ToldGateway(f"{channel}-gate", channel, batch=10) for channel in CHANNELS]
 
 
 def now_message(id: str, **given: object) -> Message:
@@ -48,20 +38,7 @@ async def crowd(shop: Shop, gateways: list[ToldGateway], each: int) -> None:
     await asyncio.gather(*(until_done(desk) for desk in desks))
 
 
-async def test_a_cap_of_three_under_a_hundred_claims_on_three_channels_never_gives_four(migrated_url: str) -> None:
-    gateways = gates()
-    async with open_shop(migrated_url, WoundClock(utc_now()), documents(CAP)) as shop:
-        shop.db.clock = utc_now
-        messages = [now_message(f"m{n}", by=(CHANNELS[n % 3],), enrolment=f"e{n}") for n in range(100)]
-        await shop.hear(some_facts(), *messages)
-        await crowd(shop, gateways, each=4)
-        assert sum(len(gateway.handed) for gateway in gateways) == 3
-        statuses = [(await shop.status(message.id))[0] for message in messages]
-        assert sorted(set(statuses)) == ["dropped", "sent"]
-        assert statuses.count("sent") == 3
-
-
-async def test_many_claimers_claim_nothing_twice(migrated_url: str) -> None:
+async def test_case_62_many_claimers_claim_nothing_twice(migrated_url: str) -> None:
     mail = ToldGateway(batch=20)
     async with open_shop(migrated_url, WoundClock(utc_now()), documents()) as shop:
         shop.db.clock = utc_now
@@ -77,37 +54,6 @@ async def test_many_claimers_claim_nothing_twice(migrated_url: str) -> None:
         assert sorted(one.delivery for one in mail.handed) == sorted({one.delivery for one in mail.handed})
         assert len(mail.handed) == 120
         assert {one.attempt for one in mail.handed} == {1}
-
-
-async def test_after_a_withdrawal_is_committed_nothing_is_claimed(migrated_url: str) -> None:
-    async with open_shop(migrated_url, WoundClock(utc_now()), documents()) as shop:
-        shop.db.clock = utc_now
-        withdrawn = asyncio.Event()
-        late: list[str] = []
-
-        def answer_and_note(one: Claimed) -> Outcome:
-            if withdrawn.is_set():
-                late.append(str(one))
-            return accepted(one)
-
-        mail = ToldGateway(batch=5, concurrency=2)
-        accepted = mail.answers
-        mail.answers = answer_and_note
-        messages = [now_message(f"m{n}", enrolment=f"e{n}") for n in range(200)]
-        await shop.hear(some_facts(), *messages)
-
-        async def withdraw() -> None:
-            await until(lambda: bool(mail.handed))
-            refusal = a_consent(granted=False, at=utc_now())
-            await shop.hear(some_facts(version=2, consents=(refusal,)))
-            await asyncio.sleep(0.25)  # what was claimed before may still be on its way
-            withdrawn.set()
-
-        await asyncio.gather(crowd(shop, [mail], each=3), withdraw())
-        assert late == []
-        assert 0 < len(mail.handed) < 200
-        ended = [await shop.status(message.id) for message in messages]
-        assert ended.count(("dropped", "withdrawn")) == 200 - len(mail.handed)
 
 
 async def test_a_rate_is_kept_by_all_workers_together(migrated_url: str) -> None:

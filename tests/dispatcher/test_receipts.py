@@ -34,7 +34,7 @@ async def tell(shop: Shop, kind: str, event_id: str = "1", message: str = "m1", 
     await in_transaction(shop.db, lambda conn: take(shop.db, conn, shop.office.outbox, workspace, receipt))
 
 
-async def test_a_receipt_before_our_record_is_kept_and_applied_once(url: str) -> None:
+async def test_case_69_a_receipt_before_our_record_is_kept_and_applied_once(url: str) -> None:
     mail = ToldGateway()
     async with open_shop(url, WoundClock(), documents()) as shop:
         await shop.hear(some_facts(), a_message())
@@ -47,7 +47,7 @@ async def test_a_receipt_before_our_record_is_kept_and_applied_once(url: str) ->
         assert fates(shop) == [Fate.SENT, Fate.DELIVERED]
 
 
-async def test_statuses_only_rise_and_a_bounce_suppresses(url: str) -> None:
+async def test_case_69_statuses_only_rise_and_a_bounce_suppresses(url: str) -> None:
     mail = ToldGateway()
     async with open_shop(url, WoundClock(), documents()) as shop:
         await shop.hear(some_facts(), a_message())
@@ -60,7 +60,7 @@ async def test_statuses_only_rise_and_a_bounce_suppresses(url: str) -> None:
         assert await shop.status("m2") == ("dropped", "suppressed")
 
 
-async def test_a_receipt_of_another_workspace_says_nothing(url: str) -> None:
+async def test_case_69_a_receipt_of_another_workspace_says_nothing(url: str) -> None:
     mail = ToldGateway()
     async with open_shop(url, WoundClock(), documents()) as shop:
         await shop.hear(some_facts(), a_message())
@@ -76,7 +76,7 @@ def test_what_is_no_receipt_is_refused() -> None:
     assert read_receipts(b'[{"message":"m","kind":"delivered"}]') == [Receipt(message="m", kind="delivered")]
 
 
-async def test_a_receipt_says_what_a_lost_answer_did_not(url: str) -> None:
+async def test_case_55_a_receipt_says_what_a_lost_answer_did_not(url: str) -> None:
     """faults D55: it was delivered, so it is not repeated blindly."""
     mail = ToldGateway(answers=lambda _one: Ambiguous("timeout"))
     async with open_shop(url, WoundClock(), documents()) as shop:

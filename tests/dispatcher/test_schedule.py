@@ -61,8 +61,22 @@ def test_one_that_was_taken_between_failures_keeps_it_closed() -> None:
 
 def test_a_pause_needs_an_operator_and_a_throttle_ends() -> None:
     assert allowance(paused(GatewayState(), "535"), 9, NOON + timedelta(days=9)) == 0
-    slow = throttled(GatewayState(), NOON + timedelta(minutes=2))
+    slow = throttled(GatewayState(), "g", timedelta(minutes=2), NOON)
     assert [allowance(slow, 9, NOON + timedelta(minutes=minutes)) for minutes in (0, 1, 2)] == [0, 0, 9]
+
+
+def test_case_64_one_that_only_says_slow_down_is_left_alone_twice_as_long_each_time() -> None:
+    """Caught: a constant rest. Answers of one crowd count once; two gateways do not come back together."""
+    state, now, rests = GatewayState(), NOON, []
+    for _ in range(7):
+        state = throttled(throttled(state, "g", timedelta(0), now), "g", timedelta(0), now)
+        rests.append(((state.throttled_until or now) - now) / timedelta(seconds=30))
+        now = state.throttled_until or now
+    assert [round(rest / 2**n, 1) in (0.9, 1.0, 1.1) for n, rest in enumerate(rests[:5])] == [True] * 5
+    assert 18 <= rests[-1] <= 22
+    other = throttled(GatewayState(), "h", timedelta(0), NOON)
+    assert other.throttled_until != throttled(GatewayState(), "g", timedelta(0), NOON).throttled_until
+    assert answered(state, taken=1, failed=0, now=now).rests == 0
 
 
 def test_a_pace_lets_so_many_a_second() -> None:

@@ -158,6 +158,20 @@ async def test_a_kill_switch_holds_until_it_is_off(tmp_path: Path) -> None:
         assert (await http.get("/api/messages/m1")).json()["status"] == "sent"
 
 
+async def test_case_51_a_paused_journey_says_nothing_until_it_is_resumed(tmp_path: Path) -> None:
+    body = {"journey": "welcome", "enter": {"event": "Signed Up"}, "steps": [{"send": "advert", "by": "email"}]}
+    paused = [*without_gateways(), Document("journey", "welcome", body | {"paused": True})]
+    async with running(tmp_path, paused) as (house, dispatcher), client(house, dispatcher) as http:
+        await say(house, some_facts(), a_message(at=utc_now()))
+        await settled(house, dispatcher)
+        held = (await http.get("/api/messages/m1")).json()
+        assert (held["status"], held["reason"]) == ("held", "paused")
+        await publish(house.db, WORKSPACE, [*without_gateways(), Document("journey", "welcome", body)], by="test")
+        await say(house, some_facts(version=2))
+        await settled(house, dispatcher)
+        assert (await http.get("/api/messages/m1")).json()["status"] == "sent"
+
+
 async def test_messages_are_listed_page_by_page_the_newest_first(tmp_path: Path) -> None:
     async with running(tmp_path, without_gateways()) as (house, dispatcher), client(house, dispatcher) as http:
         await say(house, some_facts(), *(a_message(f"m{n}", at=utc_now()) for n in range(5)))
@@ -189,7 +203,7 @@ async def client(house: House, dispatcher: Dispatcher) -> AsyncIterator[httpx2.A
         yield http
 
 
-async def test_what_a_killed_process_was_trying_is_due_when_up_starts_again(tmp_path: Path) -> None:
+async def test_case_55_case_56_what_a_killed_process_was_trying_is_due_when_up_starts_again(tmp_path: Path) -> None:
     """faults D55, D56: one process has the file, so a lease need not be waited for."""
     async with running(tmp_path, without_gateways()) as (house, dispatcher):
         await say(house, some_facts(), a_message(at=utc_now()))
@@ -232,7 +246,7 @@ async def test_a_database_that_is_away_while_desks_are_changed_ends_no_worker(tm
         await task
 
 
-async def test_a_call_that_hangs_keeps_no_other_gateway_from_a_publish(tmp_path: Path) -> None:
+async def test_case_65_a_call_that_hangs_keeps_no_other_gateway_from_a_publish(tmp_path: Path) -> None:
     """faults D65: the gateways are opened anew while the old one still waits for its answer."""
 
     def with_hook(url: str, text_gate: str) -> list[Document]:

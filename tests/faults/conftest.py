@@ -11,11 +11,11 @@ import pytest
 from dangol.outbox import Outbox
 from dangol.settings import Settings, read_settings
 from tests.contract.conftest import Ground, ground, settings
-from tests.contract.test_journey_worker import eventually
 from tests.support import kafka, servers
 from tests.support.fleet import Fleet, embedded_fleet
 from tests.support.product import Product
 from tests.support.server import Server, free_port
+from tests.support.working import eventually
 
 __all__ = ["broker", "ground", "settings"]
 JOURNEY = "journey: joined\nenter: {event: Joined, again: always}\nsteps:\n  - set: {joined: true}\n"

@@ -49,7 +49,7 @@ class TestSending:
         (message,) = messages(Life(definitions(WELCOME)).happens("Signed Up"))
         assert message.expires_at == NOON + HOUR
 
-    def test_otherwise_is_for_what_was_not_sent(self) -> None:
+    def test_case_67_otherwise_is_for_what_was_not_sent(self) -> None:
         for fate, then in {
             "Message Dropped": ["welcome-plain"],
             "Message Failed": ["welcome-plain"],

@@ -119,7 +119,7 @@ class Failing:
         self.left -= 1
 
 
-async def test_whichever_statement_fails_nothing_is_left_half(house: House) -> None:
+async def test_case_36_whichever_statement_fails_nothing_is_left_half(house: House) -> None:
     shop = workshop(house.db, house.stream)
     events = [did("Signed Up"), did("Product Added", user="u2", properties=CART)]
     failed = 0

@@ -81,7 +81,7 @@ async def test_a_moment_fires_as_soon_as_the_clock_is_moved_to_it(house: House, 
         assert [one.template for one in await messages(house.db)] == ["old"]
 
 
-async def test_who_is_inside_finishes_on_the_version_they_entered(house: House, clock: MovingClock) -> None:
+async def test_case_50_who_is_inside_finishes_on_the_version_they_entered(house: House, clock: MovingClock) -> None:
     await publish(house.db, "default", reminder({"wait": "30d"}, {"send": "old", "by": "email"}), by="test")
     async with working(house) as service:
         await house.stream.append([record_of(did("Signed Up", user="u1", at=clock()))])
@@ -95,7 +95,7 @@ async def test_who_is_inside_finishes_on_the_version_they_entered(house: House, 
     assert sent == {"u1": ("old", 1), "u2": ("new", 2)}
 
 
-async def test_who_is_inside_a_journey_that_was_removed_finishes_it(house: House, clock: MovingClock) -> None:
+async def test_case_50_who_is_inside_a_journey_that_was_removed_finishes_it(house: House, clock: MovingClock) -> None:
     documents = reminder({"wait": "30d"}, {"send": "old", "by": "email"})
     await publish(house.db, "default", documents, by="test")
     async with working(house) as service:

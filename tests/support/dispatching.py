@@ -20,7 +20,7 @@ from dangol.topics import Topic
 from dangol_dispatcher.desk import Desk, Office
 from dangol_dispatcher.intake import take_in
 from dangol_dispatcher.link_keys import open_sealer
-from dangol_dispatcher.model import Accepted, Claimed, Outcome
+from dangol_dispatcher.model import Accepted, Claimed, Gateway, Outcome
 from dangol_dispatcher.published import Published
 from dangol_dispatcher.views import message as view_message
 
@@ -184,11 +184,11 @@ class Shop:
         """Publish a set."""
         await publish(self.db, WORKSPACE, published, by="test")
 
-    def desk(self, gateway: ToldGateway) -> Desk:
+    def desk(self, gateway: Gateway) -> Desk:
         """The desk of a gateway."""
         return self.desks.setdefault(gateway.name, Desk(self.office, WORKSPACE, gateway.name, gateway))
 
-    async def work(self, *gateways: ToldGateway) -> None:
+    async def work(self, *gateways: Gateway) -> None:
         """Work until nothing is due at any of the desks."""
         for _ in range(50):
             steps = 0

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dangol_dispatcher.schedule import SPREAD, lot
+
 FAILURES_IN_A_ROW = 5
 FIRST_REST = timedelta(seconds=30)
 LONGEST_REST = timedelta(minutes=10)
@@ -56,13 +58,21 @@ def answered(state: GatewayState, taken: int, failed: int, now: datetime) -> Gat
     failures = state.failures + failed
     if state.circuit is Circuit.CLOSED and failures < FAILURES_IN_A_ROW:
         return replace(state, failures=failures)
-    rest = min(FIRST_REST * 2 ** min(state.rests, 10), LONGEST_REST)
+    rest = _rest(state)
     return replace(state, circuit=Circuit.OPEN, failures=failures, rests=state.rests + 1, retry_at=now + rest)
 
 
-def throttled(state: GatewayState, until: datetime) -> GatewayState:
-    """It asked us to slow down."""
-    return replace(state, throttled_until=max(until, state.throttled_until or until))
+def throttled(state: GatewayState, of: str, after: timedelta, now: datetime) -> GatewayState:
+    """It asked us to slow down, for `after`; where it does not say (0), twice as long each time in a row.
+
+    `of` names the gateway for the spread. Answers that come while it rests already are of the same crowd.
+    """
+    if after:
+        return replace(state, throttled_until=max(now + after, state.throttled_until or now))
+    if state.throttled_until and now < state.throttled_until:
+        return state
+    rest = _rest(state) * (1 + SPREAD * lot(of, state.rests))
+    return replace(state, rests=state.rests + 1, throttled_until=now + rest)
 
 
 def paused(state: GatewayState, why: str) -> GatewayState:
@@ -78,3 +88,7 @@ def awake_at(state: GatewayState, now: datetime) -> datetime | None:
         if at and at > now
     ]
     return max(moments, default=None)
+
+
+def _rest(state: GatewayState) -> timedelta:
+    return min(FIRST_REST * (1 << min(state.rests, 10)), LONGEST_REST)

@@ -183,7 +183,8 @@ class Desk:
     def _start(self, counter: Counter, this: Round | None) -> None:
         if self.gateway is None or this is None or not this.claimed:
             return
-        hands = Hands(self._office.db, self._office.outbox, counter, self.gateway, self._office.db.commits)
+        office = self._office
+        hands = Hands(office.db, office.outbox, office.published, counter, self.gateway, office.db.commits)
         call = asyncio.create_task(self._hand_over(hands, this.claimed))
         self._calls[call] = calls_for(self.gateway, this.claimed)
         call.add_done_callback(self._returned)

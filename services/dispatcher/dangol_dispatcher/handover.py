@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -32,6 +32,7 @@ from dangol_dispatcher.model import (
     Rejected,
     Status,
 )
+from dangol_dispatcher.published import Published
 from dangol_dispatcher.queue import messages_named, save_turns
 from dangol_dispatcher.receipts import match
 from dangol_dispatcher.recipients import load_recipients
@@ -55,6 +56,7 @@ class Hands:
 
     db: Db
     outbox: Outbox
+    published: Published
     counter: Counter
     gateway: Gateway
     commits: int = -1
@@ -121,16 +123,17 @@ async def last_look(hands: Hands, conn: AsyncConnection, claimed: Sequence[Claim
     """Those still ours and still allowed: the rules are read once more, right before the call.
 
     Whose lease is over, or whose fence has risen, is another's by now. What a rule stops, or what would still be out
-    when its lease ends, is surely not sent: it goes back to the rules.
+    when its lease ends, is surely not sent: it goes back to the rules, which are those published by now.
     """
+    await hands.published.current(conn)
     now = await hands.db.now(conn)
-    rules = hands.counter.rules
+    rules = hands.published.of(hands.counter.rules.workspace).rules
     rows = await counts_of(conn, [one.message for one in claimed])
     ours = [one for one in claimed if _ours(rows.get(one.delivery), one) and now < one.lease_until]
     waiting = await messages_named(conn, rules, [one.message for one in ours])
     people = await load_recipients(conn, {one.profile for one in waiting})
     tried = [one for one in waiting if one.status is Status.CLAIMED]
-    allowed = await still_allowed(hands.db, conn, hands.counter, tried, people, now)
+    allowed = await still_allowed(hands.db, conn, replace(hands.counter, rules=rules), tried, people, now)
     back_by = now + hands.gateway.deadline + BEYOND_DEADLINE
     going = [one for one in ours if allowed.get(one.message) and back_by <= one.lease_until]
     await _take_back(hands, conn, [one for one in ours if one.message in allowed and one not in going], rows)
@@ -228,24 +231,26 @@ async def _note_gateway(hands: Hands, conn: AsyncConnection, outcomes: Sequence[
     """The circuit, throttling and pause of the gateway after a call."""
     workspace, name = hands.counter.rules.workspace, hands.counter.name
     state = await load_gate(conn, workspace, name)
-    after = _gate_after(state, outcomes, now)
+    after = _gate_after(state, f"{workspace} {name}", outcomes, now)
     if after != state:
         state = await lock_gate(hands.db, conn, workspace, name)
-        after = _gate_after(state, outcomes, now)
+        after = _gate_after(state, f"{workspace} {name}", outcomes, now)
         await save_gate(hands.db, conn, workspace, name, after)
     if after.paused and not state.paused:
         log.error("a gateway refuses our credentials", action="gateway_paused", gateway=name, workspace=workspace)
     metrics.CIRCUIT_OPEN.labels(name).set(after.circuit is not breaker.Circuit.CLOSED)
 
 
-def _gate_after(state: breaker.GatewayState, outcomes: Sequence[Outcome], now: datetime) -> breaker.GatewayState:
+def _gate_after(
+    state: breaker.GatewayState, of: str, outcomes: Sequence[Outcome], now: datetime
+) -> breaker.GatewayState:
     credentials = [one for one in outcomes if isinstance(one, Rejected) and one.credentials]
     throttles = [one for one in outcomes if isinstance(one, Later) and one.throttled]
     failed = sum(isinstance(one, Ambiguous) or (isinstance(one, Later) and not one.throttled) for one in outcomes)
     taken = len(outcomes) - failed - len(credentials) - len(throttles)
     after = breaker.answered(state, taken, failed, now)
     for one in throttles:
-        after = breaker.throttled(after, now + (waited_for(one.after) or answering.THROTTLED_FOR))
+        after = breaker.throttled(after, of, waited_for(one.after), now)
     if credentials:
         after = breaker.paused(after, credentials[0].said or Reason.CREDENTIALS)
     return after

@@ -41,6 +41,8 @@ def may_send(request: SendRequest, standing: Standing, rules: Rules, channel: st
         return Skip(request.passed[channel])
     if switch := switched_off(request, channel, rules, standing):
         return Hold(request.expires_at, Reason.KILL_SWITCH, {"rule": "kill_switch", "switch": switch})
+    if request.message.journey in rules.paused:
+        return Hold(request.expires_at, Reason.PAUSED, {"rule": "pause", "journey": request.message.journey})
     if why := _cannot(request, channel, rules):
         return why
     endpoint = _endpoint(request, standing, channel)

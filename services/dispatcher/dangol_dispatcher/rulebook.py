@@ -76,6 +76,7 @@ class Rules:
     pools: Mapping[str, PoolRule] = field(default_factory=dict)
     default_gateway: str | None = None  # takes the channels no gateway is configured for
     sender: Mapping[str, Any] = field(default_factory=dict)
+    paused: frozenset[str] = frozenset()  # journeys whose messages wait until they are resumed
 
     def gateway_for(self, channel: str) -> str | None:
         """The gateway a channel leaves by; None where there is none."""

@@ -63,6 +63,7 @@ def compile_rules(definitions: DefinitionSet, default_gateway: str | None = None
         pools=_by_name(_all_readable(definitions.of("coupon"), pool_rule)),
         default_gateway=default_gateway,
         sender=body.get("sender") or {},
+        paused=frozenset(one.name for one in definitions.of("journey") if one.body.get("paused") is True),
     )
 
 

@@ -40,6 +40,7 @@ MENDED = (
     Reason.POOL_EMPTY,
     Reason.NO_GATEWAY,
     Reason.NO_CONTENT,
+    Reason.PAUSED,
 )
 
 

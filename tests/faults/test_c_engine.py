@@ -1,0 +1,162 @@
+"""Cases of the worker's timers, on both sides, with real workers: never early, each once, whatever clocks say."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from dangol.codec import decode_decision
+from dangol.db import open_db
+from dangol.decisions import Decision, Verdict
+from dangol.documents import Document
+from dangol.stream import open_stream
+from dangol.topics import Topic
+from tests.contract.conftest import Ground, now
+from tests.support.dispatching import Shop, ToldGateway, documents, some_facts
+from tests.support.journeys import after, definitions, journey, send, wait
+from tests.support.sides import now_asked, open_side
+from tests.support.working import eventually, records_in, working
+from tests.support.workshops import did, record_of, rows, workshop
+
+SPAN = timedelta(seconds=1.5)
+SOON = journey("soon", "Signed Up", wait("blink", after(SPAN, "hi")), send("hi"))
+HOUR, FIVE = timedelta(hours=1), timedelta(minutes=5)
+
+
+class SetClock:
+    """The machine's clock, set wrong by some time."""
+
+    def __init__(self, off: timedelta = timedelta(0)) -> None:
+        self.off = off
+
+    def __call__(self) -> datetime:
+        """What it shows."""
+        return now() + self.off
+
+
+@asynccontextmanager
+async def hands(ground: Ground, clock: SetClock) -> AsyncIterator[Ground]:
+    """The ground as another machine has it, with a clock of its own; SQLite has one machine and one clock."""
+    if ground.db.dialect == "sqlite":
+        yield ground
+        return
+    db = await open_db(ground.settings.db, clock)
+    stream = await open_stream(ground.settings, db, clock)
+    try:
+        yield Ground(ground.settings, db, stream)
+    finally:
+        await stream.close()
+        await db.close()
+
+
+async def sign_up(ground: Ground, people: dict[str, datetime], workspace: str = "default") -> None:
+    """People who wait from a moment each."""
+    entries = [did("Signed Up", user=user, at=at, workspace=workspace) for user, at in people.items()]
+    await ground.stream.append([record_of(one) for one in entries])
+
+
+async def fired(ground: Ground, count: int) -> list[Decision]:
+    """The moments that fired, each told by its decision, once so many are told; there are no more."""
+
+    async def all_went_on() -> bool:
+        return await rows(ground.db, "SELECT count(*) FROM enrolment WHERE step = 'hi'") == [(count,)]
+
+    await eventually(all_went_on)
+    records = await records_in(ground.stream, Topic.DECISIONS, count, wanted=b'"chose"')
+    told = [decode_decision(record.value) for record in records]
+    chosen = [one for one in told if one.verdict is Verdict.CHOSE]
+    assert len(chosen) == len({one.id for one in chosen}) == count
+    return chosen
+
+
+async def test_case_39_case_41_timers_on_workers_whose_clocks_differ_are_never_early_and_fire_once(
+    ground: Ground,
+) -> None:
+    """400 timers over a second, four workers, clocks five minutes off either way.
+
+    Caught: moments compared with the worker's own clock.
+    """
+    began = {f"u{n}": now() - timedelta(seconds=0.5) + timedelta(milliseconds=n) for n in range(400)}
+    defined = definitions(SOON)
+    async with hands(ground, SetClock(-FIVE)) as slow, hands(ground, SetClock(FIVE)) as fast:
+        places = (("m1", slow), ("m2", fast), ("m3", slow), ("m4", fast))
+        shops = {member: workshop(place.db, place.stream, defined) for member, place in places}
+        async with (
+            working(shops["m1"], "m1"),
+            working(shops["m2"], "m2"),
+            working(shops["m3"], "m3"),
+            working(shops["m4"], "m4"),
+        ):
+            await sign_up(ground, began)
+            chosen = await fired(ground, len(began))
+    assert all(one.at >= began[one.user_id or ""] + SPAN for one in chosen)
+
+
+async def test_case_40_a_clock_that_jumps_fires_nothing_early_and_nothing_twice(ground: Ground) -> None:
+    """An hour ahead, and back. On PostgreSQL the server's clock counts; on SQLite the machine's is the only one.
+
+    Caught: moments compared with the worker's own clock.
+    """
+    clock = SetClock()
+    async with hands(ground, clock) as place:
+        place.db.clock = clock
+        async with working(workshop(place.db, place.stream, definitions(SOON)), "m1"):
+            first = {f"a{n}": now() for n in range(20)}
+            await sign_up(ground, first)
+            clock.off = HOUR
+            chosen = await fired(ground, len(first))
+            clock.off = timedelta(0)
+            second = {f"b{n}": now() for n in range(20)}
+            await sign_up(ground, second)
+            chosen = await fired(ground, len(first) + len(second))
+    assert all(one.at >= (first | second)[one.user_id or ""] + SPAN for one in chosen)
+
+
+async def test_case_48_very_many_timers_in_one_second_are_all_fired_and_no_workspace_waits_for_another(
+    ground: Ground,
+) -> None:
+    """1,500 of one workspace and 30 of another, all due at the same moment.
+
+    Caught: due people in the order of their workspaces.
+    """
+    at = now()
+    async with working(workshop(ground.db, ground.stream, definitions(SOON)), "m1"):
+        await sign_up(ground, {f"u{n}": at for n in range(1500)}, "a")
+        await sign_up(ground, {f"u{n}": at for n in range(30)}, "b")
+        chosen = await fired(ground, 1530)
+    assert all(one.at >= at + SPAN for one in chosen)
+    places = [one.workspace for one in sorted(chosen, key=lambda one: one.at)]
+    assert places.index("b") < len(places) * 0.75
+
+
+def paused(*, now_paused: bool) -> list[Document]:
+    """The shop with its journey paused, or not."""
+    steps = [{"send": "advert", "by": "email"}]
+    body = {"journey": "welcome", "enter": {"event": "Signed Up"}, "steps": steps, "paused": now_paused}
+    return [*documents(), Document("journey", "welcome", body)]
+
+
+@pytest.fixture
+async def shop(migrated_url: str) -> AsyncIterator[Shop]:
+    async with open_side(migrated_url, paused(now_paused=False)) as shop:
+        yield shop
+
+
+async def test_case_51_no_call_begins_after_a_pause_is_answered(shop: Shop) -> None:
+    """Neither of what waits nor of what was claimed already; another journey's goes.
+
+    Caught: a second look with the rules of the claim; a pause only journey heeds.
+    """
+    mail = ToldGateway(batch=1, concurrency=2)
+    await shop.hear(some_facts(), *(now_asked(shop, f"m{n}") for n in range(6)))
+    await shop.desk(mail).step()
+    await shop.publish(paused(now_paused=True))
+    await asyncio.sleep(0)
+    await shop.desk(mail).drain()
+    await shop.hear(now_asked(shop, "other", journey="other"))
+    await shop.work(mail)
+    assert [one.message for one in mail.handed] == ["other"]
+    stand = await rows(shop.db, "SELECT status, reason, count(*) FROM message GROUP BY status, reason ORDER BY 1")
+    assert stand == [("held", "paused", 6), ("sent", "accepted", 1)]

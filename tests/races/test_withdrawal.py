@@ -1,0 +1,166 @@
+"""A withdrawal, or a kill switch, against claims: no claim after it, and no call whose second look came after it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dangol.db import in_transaction
+from dangol_dispatcher import switches
+from dangol_dispatcher.claims import Prepared, Round
+from dangol_dispatcher.desk import Desk, View
+from dangol_dispatcher.handover import Hands
+from dangol_dispatcher.intake import take_in
+from dangol_dispatcher.model import Accepted, Claimed, Outcome
+from tests.support.crowds import open_shops
+from tests.support.dispatching import WORKSPACE, Shop, ToldGateway, a_consent, documents, some_facts
+from tests.support.racing import TIMES, chance
+from tests.support.sides import now_asked
+from tests.support.workshops import rows
+
+TRIALS, MESSAGES, DESKS = 12 * TIMES, 8, 3
+
+
+@dataclass
+class Trial:
+    """What happened to one person's messages, in the order in which transactions held the person's row."""
+
+    profile: str
+    order: list[str] = field(default_factory=list)  # "claim" of something, "withdrawal"
+    stopped: bool = False  # the withdrawal, or the switch, is committed and answered
+    begun_after: set[str] = field(default_factory=set)  # deliveries whose handover began after that
+    handed: list[Claimed] = field(default_factory=list)
+    after: int = 0  # so many calls the person withdraws
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class WatchedDesk(Desk):
+    """A desk that tells when it claims and when it begins to hand over."""
+
+    trial: Trial
+
+    async def _claim(self, conn: AsyncConnection, view: View, ready: dict[str, Prepared]) -> Round | None:
+        this = await super()._claim(conn, view, ready)
+        if this and this.claimed:
+            self.trial.order.append("claim")  # the person's row is locked until the commit
+        return this
+
+    async def _call(self, hands: Hands, claimed: Sequence[Claimed]) -> None:
+        if self.trial.stopped:
+            self.trial.begun_after |= {one.delivery for one in claimed}
+        await super()._call(hands, claimed)
+
+
+class WatchedGateway(ToldGateway):
+    """A gateway of one trial."""
+
+    trial: Trial
+
+    async def send_many(self, claimed: Sequence[Claimed]) -> Sequence[Outcome]:
+        """Written down as the call begins."""
+        self.trial.handed += claimed
+        if len(self.trial.handed) > self.trial.after:
+            self.trial.reached.set()
+        await asyncio.sleep(0)
+        return [Accepted() for _ in claimed]
+
+
+async def withdraw(shop: Shop, trial: Trial) -> None:
+    """The person takes their consent back; told within the transaction, while the person's row is locked."""
+    refusal = a_consent(granted=False, at=shop.clock())
+    facts = some_facts(trial.profile, version=2, consents=(refusal,))
+
+    async def work(conn: AsyncConnection) -> None:
+        await shop.office.published.current(conn)
+        await take_in(shop.db, conn, shop.office.outbox, shop.office.published, [facts])
+        trial.order.append("withdrawal")
+
+    await in_transaction(shop.db, work)
+
+
+async def switch_off(shop: Shop, trial: Trial) -> None:
+    """An operator stops everything."""
+    await in_transaction(shop.db, lambda conn: switches.turn(shop.db, conn, WORKSPACE, "all", "test", on=True))
+
+
+async def switch_on(shop: Shop) -> None:
+    """And lets it go on."""
+    await in_transaction(shop.db, lambda conn: switches.turn(shop.db, conn, WORKSPACE, "all", "test", on=False))
+
+
+async def claim_all(desk: WatchedDesk, shop: Shop) -> None:
+    """Work until nothing of it is due."""
+    idle = 0
+    for _ in range(200):
+        until = await desk.step()
+        if until is None or until > shop.clock() + timedelta(seconds=0.5):
+            await desk.drain()  # it may have looked while all its connections were busy
+            idle += 1
+            if idle == 2:
+                return
+
+
+Stop = Callable[[Shop, Trial], Awaitable[None]]
+
+
+async def race(shops: Sequence[Shop], number: int, stop: Stop) -> Trial:
+    """One person's messages, claimed by several desks, two at a time, while they are stopped."""
+    seeded = chance(f"withdrawal {number}")
+    trial, delay = Trial(f"p{number}", after=seeded.randrange(MESSAGES - 3)), seeded.uniform(0, 0.004)
+    user: dict[str, Any] = {"profile": trial.profile, "user_id": f"u{number}", "key": f"default/u{number}"}
+    asked = [now_asked(shops[0], f"m{number}-{n}", **user) for n in range(MESSAGES)]
+    await shops[0].hear(some_facts(trial.profile), *asked)
+    desks = []
+    for n in range(DESKS):
+        shop, gateway = shops[n % len(shops)], WatchedGateway(batch=1, concurrency=2)
+        desk = WatchedDesk(shop.office, WORKSPACE, gateway.name, gateway)
+        desk.trial = gateway.trial = trial
+        desks.append((desk, shop))
+
+    async def later() -> None:
+        await trial.reached.wait()
+        await asyncio.sleep(delay)
+        await stop(shops[-1], trial)
+        trial.stopped = True
+
+    withdrawing = asyncio.create_task(later())
+    await asyncio.gather(*(claim_all(desk, shop) for desk, shop in desks))
+    trial.reached.set()
+    await withdrawing
+    return trial
+
+
+async def test_case_81_nothing_is_claimed_or_called_after_a_withdrawal(migrated_url: str) -> None:
+    """Caught: a claim without the person's lock; a handover without its second look."""
+    async with open_shops(migrated_url, documents()) as shops:
+        trials = [await race(shops, number, withdraw) for number in range(TRIALS)]
+        for trial in trials:
+            after = trial.order[len(trial.order) - trial.order[::-1].index("withdrawal") :]
+            assert after == [], f"{trial.profile}: claimed after the withdrawal"
+            assert trial.begun_after.isdisjoint(one.delivery for one in trial.handed), "called after a second look"
+        stopped = sum(0 < len(trial.handed) < MESSAGES for trial in trials)
+        assert stopped > 0, "the race is no race"
+
+
+async def test_case_75_no_call_begins_after_the_kill_switch_is_answered(migrated_url: str) -> None:
+    """On all workers; what was claimed goes back to the rules, and is sent once the switch is off.
+
+    Caught: a handover without its second look.
+    """
+    async with open_shops(migrated_url, documents()) as shops:
+        halfway = 0
+        for number in range(TRIALS // 2):
+            trial = await race(shops, number, switch_off)
+            assert trial.begun_after.isdisjoint(one.delivery for one in trial.handed), "called after a second look"
+            halfway += 0 < len(trial.handed) < MESSAGES
+            counted = f"SELECT count(*) FROM message WHERE profile = '{trial.profile}' AND status = 'held'"
+            assert await rows(shops[0].db, counted) == [(MESSAGES - len(trial.handed),)]
+            await switch_on(shops[0])
+            rest = ToldGateway()
+            await shops[0].work(rest)
+            shops[0].desks.clear()
+            assert len(rest.handed) + len(trial.handed) == MESSAGES
+        assert halfway > 0, "the race is no race"
