@@ -40,3 +40,7 @@ kills rounds="20" seed="1":
 # months of a shop with everything failing around it: so many seeds from a first, or `--seed N` for one with its trace
 simulate *args:
     .venv/bin/python -m tests.simulation "$@"
+
+# run the races so many times, with the chances of a seed
+races times="20" seed="1":
+    DANGOL_RACES={{times}} DANGOL_SEED={{seed}} .venv/bin/python -m pytest tests/races

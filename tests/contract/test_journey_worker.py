@@ -1,8 +1,7 @@
 """The worker on every backend: what is in the log is done once, moments fire in turn, who lost a home does no harm."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,35 +13,15 @@ from dangol.errors import Lost
 from dangol.positions import Move
 from dangol.stream import Outgoing, Record
 from dangol.topics import Topic
-from dangol_journey.batch import Workshop
 from dangol_journey.handling import halves
-from dangol_journey.worker import Worker, open_worker
+from dangol_journey.worker import open_worker
 from tests.contract.conftest import Ground
 from tests.support.journeys import after, definitions, journey, send, wait
 from tests.support.walks import WELCOME
+from tests.support.working import eventually, working
 from tests.support.workshops import did, raising, record_of, rows, workshop
 
 SOON = journey("soon", "Signed Up", wait("blink", after(timedelta(milliseconds=300), "hi")), send("hi"))
-
-
-@asynccontextmanager
-async def working(shop: Workshop, member: str = "m1") -> AsyncIterator[Worker]:
-    """A worker at work."""
-    worker, stop = open_worker(shop, member), asyncio.Event()
-    task = asyncio.create_task(worker.run(stop))
-    try:
-        yield worker
-    finally:
-        stop.set()
-        async with asyncio.timeout(20):
-            await task
-
-
-async def eventually(true: Callable[[], Awaitable[bool]], within: float = 30) -> None:
-    """Return when it holds."""
-    async with asyncio.timeout(within):
-        while not await true():  # noqa: ASYNC110 - any condition, also one that has no event
-            await asyncio.sleep(0.02)
 
 
 async def counted(ground: Ground, table: str) -> int:

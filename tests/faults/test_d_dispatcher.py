@@ -51,7 +51,7 @@ async def test_case_55_case_56_a_worker_dies_after_the_gateway_took_it(
 ) -> None:
     """Without a key it is never repeated and stands as unknown; with one, repeated under the same: one effect.
 
-    Caught: a lease that ends as a failure (`Later`), which repeated the advert.
+    Caught: an advert that is repeated without a key.
     """
     mail = DyingGateway(key_window=window, dies=1.0, fate=Random(1))
     await shop.hear(some_facts(), now_asked(shop))

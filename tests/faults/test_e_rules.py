@@ -45,40 +45,44 @@ def phones() -> ToldGateway:
     return ToldGateway("sms-gate", "sms")
 
 
+def apps() -> ToldGateway:
+    return ToldGateway("push-gate", "push")
+
+
 async def test_case_87_what_was_claimed_before_the_night_is_not_begun_in_it(evening: Shop) -> None:
-    """Allowed at 20:49:30, it came to its turn at 20:50:30: it goes at eight.
+    """Allowed at 20:49:30, it came to its turn at 20:50:05: it goes at eight.
 
     Caught: a second look at the kill switches alone.
     """
-    sms = phones()
-    await evening.hear(some_facts(), a_message(by=("sms",), at=EVENING))
-    desk = evening.desk(sms)
+    push = apps()
+    await evening.hear(some_facts(), a_message(by=("push",), at=EVENING))
+    desk = evening.desk(push)
     await desk.step()
-    evening.clock.move(timedelta(minutes=1))
+    evening.clock.move(timedelta(seconds=35))  # its lease is not over
     await desk.drain()
-    await evening.work(sms)
-    assert (sms.handed, await evening.status("m1")) == ([], ("held", "no_night_consent"))
+    await evening.work(push)
+    assert (push.handed, await evening.status("m1")) == ([], ("held", "no_night_consent"))
     evening.clock.move(MORNING - evening.clock() - timedelta(seconds=1))
-    await evening.work(sms)
-    assert sms.handed == []
+    await evening.work(push)
+    assert push.handed == []
     evening.clock.move(timedelta(seconds=1))
-    await evening.work(sms)
+    await evening.work(push)
     assert await evening.status("m1") == ("sent", "accepted")
 
 
 async def test_case_87_a_retry_that_comes_due_at_night_waits_for_the_morning(evening: Shop) -> None:
-    sms = phones()
+    push = apps()
     answers: list[Outcome] = [Later("busy"), Accepted()]
-    sms.answers = lambda _one: answers.pop(0)
-    await evening.hear(some_facts(), a_message(by=("sms",), at=EVENING))
-    await evening.work(sms)
+    push.answers = lambda _one: answers.pop(0)
+    await evening.hear(some_facts(), a_message(by=("push",), at=EVENING))
+    await evening.work(push)
     for _ in range(30):
         evening.clock.move(timedelta(minutes=20))
-        await evening.work(sms)
-    assert len(sms.handed) == 1
+        await evening.work(push)
+    assert len(push.handed) == 1
     evening.clock.move(MORNING - evening.clock())
-    await evening.work(sms)
-    assert len(sms.handed) == 2
+    await evening.work(push)
+    assert len(push.handed) == 2
 
 
 async def test_case_49_after_an_outage_over_the_evening_no_advert_leaves_in_the_night(evening: Shop) -> None:
@@ -86,30 +90,30 @@ async def test_case_49_after_an_outage_over_the_evening_no_advert_leaves_in_the_
 
     Caught: rules asked with the moment of the step.
     """
-    sms = phones()
-    lasting = a_message("m1", by=("sms",), at=EVENING)
-    worthless = a_message("m2", by=("sms",), at=EVENING, expires_at=EVENING + timedelta(hours=2))
-    too_late = a_message("m3", by=("sms",), at=EVENING, expires_at=MORNING - timedelta(minutes=1))
-    notice = a_message("m4", by=("sms",), at=EVENING, template="notice")
+    push = apps()
+    lasting = a_message("m1", by=("push",), at=EVENING)
+    worthless = a_message("m2", by=("push",), at=EVENING, expires_at=EVENING + timedelta(hours=2))
+    too_late = a_message("m3", by=("push",), at=EVENING, expires_at=MORNING - timedelta(minutes=1))
+    notice = a_message("m4", by=("push",), at=EVENING, template="notice")
     await evening.hear(some_facts(), lasting, worthless, too_late, notice)
     evening.clock.move(timedelta(hours=8, minutes=11))
-    await evening.work(sms)
-    assert [one.message for one in sms.handed] == ["m4"]
+    await evening.work(push)
+    assert [one.message for one in push.handed] == ["m4"]
     assert await evening.status("m1") == ("held", "no_night_consent")
     assert [(await evening.status(id))[0] for id in ("m2", "m3")] == ["expired", "dropped"]
     evening.clock.move(MORNING - evening.clock())
-    await evening.work(sms)
-    assert [one.message for one in sms.handed] == ["m4", "m1"]
+    await evening.work(push)
+    assert [one.message for one in push.handed] == ["m4", "m1"]
 
 
 async def test_case_90_a_notice_goes_at_three_in_the_night_and_an_advert_waits(evening: Shop) -> None:
-    sms = phones()
+    push = apps()
     evening.clock.move(timedelta(hours=6, minutes=11))
     now = evening.clock()
-    adverts = a_message("advert", by=("sms",), at=now)
-    await evening.hear(some_facts(), adverts, a_message("notice", by=("sms",), at=now, template="notice"))
-    await evening.work(sms)
-    assert [one.message for one in sms.handed] == ["notice"]
+    adverts = a_message("advert", by=("push",), at=now)
+    await evening.hear(some_facts(), adverts, a_message("notice", by=("push",), at=now, template="notice"))
+    await evening.work(push)
+    assert [one.message for one in push.handed] == ["notice"]
     assert await evening.status("advert") == ("held", "no_night_consent")
 
 

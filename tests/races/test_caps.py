@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from dangol.clock import utc_now
 from dangol.definitions import Document, publish
 from dangol.messages import Facts, Message
-from dangol.service import House
+from dangol.service import House, Service
 from dangol_dispatcher import main as dispatcher
 from dangol_journey import main as journey
 from tests.contract.conftest import Ground
@@ -96,21 +96,14 @@ async def test_case_78_a_cap_is_kept_though_workers_die_and_what_nobody_knows_ke
         assert handed[profile] <= 3
 
 
-@dataclass(frozen=True)
-class Roles:
-    """Two of each role over one log and database; one of each where one process has the file."""
-
-    services: Sequence[journey.JourneyService | dispatcher.Dispatcher]
-
-
 @asynccontextmanager
-async def all_roles(ground: Ground) -> AsyncIterator[Roles]:
-    """Journey and dispatcher at work, each on connections of its own."""
+async def all_roles(ground: Ground) -> AsyncIterator[None]:
+    """Two journeys and two dispatchers at work, on connections of their own; on SQLite one of each."""
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         second = await stack.enter_async_context(another(ground))
         embedded = second is ground
-        services: list[journey.JourneyService | dispatcher.Dispatcher] = []
+        services: list[Service] = []
         for n, one in enumerate([ground] if embedded else [ground, second]):
             settings = replace(one.settings, member=f"w{n}")
             house = House(settings, one.db, one.stream, utc_now, embedded=embedded)
@@ -118,7 +111,7 @@ async def all_roles(ground: Ground) -> AsyncIterator[Roles]:
             services.append(await stack.enter_async_context(dispatcher.open_service(house)))
         tasks = [asyncio.create_task(service.run(stop)) for service in services]
         try:
-            yield Roles(services)
+            yield
         finally:
             stop.set()
             await asyncio.gather(*tasks)
