@@ -21,7 +21,7 @@ from dangol.metrics import DECISIONS
 from dangol.settings import Settings
 from dangol_journey.batch import Workshop
 from tests.contract.conftest import Ground, open_ground
-from tests.contract.test_journey_worker import counted, eventually, working
+from tests.contract.test_journey_worker import counted
 from tests.contract.test_stream import read_until, reading
 from tests.faults.conftest import Broker
 from tests.support.house import WRITE
@@ -30,6 +30,7 @@ from tests.support.journeys import coupon, definitions, journey
 from tests.support.posts import call
 from tests.support.product import free_port
 from tests.support.wire import wire
+from tests.support.working import eventually, working
 from tests.support.workshops import rows, workshop
 
 ROOT = Path(__file__).parents[2]

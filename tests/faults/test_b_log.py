@@ -31,12 +31,13 @@ from dangol_journey.main import JourneyService
 from dangol_journey.worker import open_worker
 from tests.contract.conftest import Ground, open_ground, said
 from tests.contract.test_consume import SOON, drain, read_some, save, subscribed
-from tests.contract.test_journey_worker import counted, eventually, working
+from tests.contract.test_journey_worker import counted
 from tests.contract.test_stream import read_until, reading
 from tests.faults.conftest import Broker, relayed
 from tests.support.databases import postgres_database
 from tests.support.ingesting import ingest_on
 from tests.support.posts import call
+from tests.support.working import eventually, working
 from tests.support.workshops import did, raising, record_of, rows, workshop
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]

@@ -295,9 +295,9 @@ async def test_case_74_what_is_worthless_by_now_is_never_sent(shop: Shop) -> Non
 
 async def test_case_74_what_becomes_worthless_between_claim_and_call_is_not_called(shop: Shop) -> None:
     mail = ToldGateway()
-    await shop.hear(some_facts(), now_asked(shop, expires_at=shop.clock() + timedelta(seconds=20)))
+    await shop.hear(some_facts(), now_asked(shop, expires_at=shop.clock() + timedelta(seconds=3)))
     await shop.desk(mail).step()
-    await let_pass(shop, timedelta(seconds=25))
+    await let_pass(shop, timedelta(seconds=4))
     await shop.desk(mail).drain()
     await shop.work(mail)
     assert (mail.handed, (await shop.status("m1"))[0]) == ([], "expired")

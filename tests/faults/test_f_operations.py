@@ -22,7 +22,7 @@ from dangol.stream import Outgoing
 from dangol.topics import Topic
 from dangol_dispatcher.main import open_service as open_dispatcher
 from tests.contract.conftest import Ground, now, open_ground, said
-from tests.contract.test_journey_worker import counted, eventually, working
+from tests.contract.test_journey_worker import counted
 from tests.contract.test_stream import read_until, reading
 from tests.faults.conftest import relayed
 from tests.support.databases import postgres_database
@@ -30,6 +30,7 @@ from tests.support.ingesting import house_of, ingest_on
 from tests.support.posts import call
 from tests.support.product import free_port
 from tests.support.wire import wire
+from tests.support.working import eventually, working
 from tests.support.workshops import did, record_of, rows, workshop
 
 

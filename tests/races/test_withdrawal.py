@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -10,17 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import in_transaction
 from dangol_dispatcher import switches
-from dangol_dispatcher.claims import Prepared, Round
-from dangol_dispatcher.desk import Desk, View
+from dangol_dispatcher.claims import Round
+from dangol_dispatcher.considering import Considered
+from dangol_dispatcher.desk import Desk
 from dangol_dispatcher.intake import take_in
 from dangol_dispatcher.model import Accepted, Claimed, Outcome
 from dangol_dispatcher.published import Published
+from dangol_dispatcher.stock import Stock
 from tests.support.crowds import open_shops
 from tests.support.dispatching import WORKSPACE, Shop, ToldGateway, a_consent, documents, some_facts
 from tests.support.racing import TIMES, chance
 from tests.support.sides import now_asked
 from tests.support.workshops import rows
 
+LOOKED_AFTER = ContextVar("looked_after", default=False)  # whether the newest look of this task came after the stop
 TRIALS, MESSAGES, DESKS = 12 * TIMES, 8, 3
 
 
@@ -31,7 +35,6 @@ class Trial:
     profile: str
     order: list[str] = field(default_factory=list)  # "claim" of something, "withdrawal"
     stopped: bool = False  # the withdrawal, or the switch, is committed and answered
-    looked_after: set[asyncio.Task[Any] | None] = field(default_factory=set)  # whose second look began after that
     looked: int = 0
     late: list[Claimed] = field(default_factory=list)  # called all the same
     handed: list[Claimed] = field(default_factory=list)
@@ -53,8 +56,7 @@ class WatchedRules(Published):
     async def current(self, conn: AsyncConnection) -> int:
         """The number in force."""
         self.trial.looked += 1
-        if self.trial.stopped:
-            self.trial.looked_after.add(asyncio.current_task())
+        LOOKED_AFTER.set(self.trial.stopped)
         return await super().current(conn)
 
 
@@ -63,11 +65,11 @@ class WatchedDesk(Desk):
 
     trial: Trial
 
-    async def _claim(self, conn: AsyncConnection, view: View, ready: dict[str, Prepared]) -> Round | None:
-        this = await super()._claim(conn, view, ready)
+    async def _claim(self, conn: AsyncConnection, stock: Stock) -> tuple[Round | None, list[Considered]]:
+        this, picked = await super()._claim(conn, stock)
         if this and this.claimed:
             self.trial.order.append("claim")  # the person's row is locked until the commit
-        return this
+        return this, picked
 
 
 class WatchedGateway(ToldGateway):
@@ -78,7 +80,7 @@ class WatchedGateway(ToldGateway):
     async def send_many(self, claimed: Sequence[Claimed]) -> Sequence[Outcome]:
         """Written down as the call begins."""
         self.trial.handed += claimed
-        if asyncio.current_task() in self.trial.looked_after:
+        if LOOKED_AFTER.get():
             self.trial.late += claimed
         if len(self.trial.handed) > self.trial.after:
             self.trial.reached.set()
