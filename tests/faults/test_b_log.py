@@ -19,7 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from fastapi import APIRouter
 
 from dangol.codec import decode_event, encode
-from dangol.consume import Subscription
+from dangol.consume import DRAINED_WITHIN, Subscription
 from dangol.errors import Lost
 from dangol.health import Health
 from dangol.kafka.connection import CONSUMER
@@ -107,6 +107,7 @@ async def test_case_20_a_rebalance_waits_for_the_batch_in_hand(ground: Ground) -
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(second.start())
             await first.asked.wait()
+            await asyncio.sleep(DRAINED_WITHIN / 4)  # a handler at work, while the other would take what is not kept
             for batch in batches:
                 await save(ground, first, batch)
         await ground.stream.append([said(f"k{n}", f"{n}+") for n in range(40)])
@@ -224,7 +225,7 @@ async def test_case_27_a_new_group_starts_at_the_beginning(ground: Ground) -> No
 
 
 async def test_case_30_a_record_larger_than_a_fetch(ground: Ground) -> None:
-    """3 MB, by another's hand: ours writes at most 900 KB. Caught: a partition fetch without its first record whole."""
+    """3 MB, by another's hand: ours writes at most 900 KB."""
     assert CONSUMER["max_partition_fetch_bytes"] < 3_000_000
     topic, servers = ground.settings.topic_prefix + Topic.EVENTS, ground.settings.log.removeprefix("kafka://")
     await _let_large_ones_in(servers, topic)
@@ -284,7 +285,7 @@ async def test_case_34_a_slow_consumer(ground: Ground) -> None:
         before = REBALANCES.labels(Topic.EVENTS, "g")._value.get()
         for _ in range(3):
             await asyncio.sleep(1)  # a handler that takes longer than the session timeout
-            assert 0 < _hoarded(subscription) <= 2 * 4 * CONSUMER["max_partition_fetch_bytes"]
+            assert 0 < _hoarded(subscription) <= 16 * 2**20  # a fetch of each partition, and the next
         await save(ground, subscription, batch)
         assert len(await drain(ground, subscription, 200)) >= 200
         assert REBALANCES.labels(Topic.EVENTS, "g")._value.get() == before
