@@ -237,7 +237,6 @@ async def test_case_16_one_workspace_floods_and_another_is_admitted(ground: Grou
         modest = [post(other, f"m{n}") for n in range(50)]
         said = await asyncio.gather(*(one for both in batched_evenly(flood, modest) for one in both))
     assert said.count(429) > 500
-    assert await counted(ground, "api_key") == 1
     async with reading(ground) as reader:
         keys = [record.key for record in await read_until(reader, said.count(200))]
     assert sum(key.startswith("other/") for key in keys) == 50
