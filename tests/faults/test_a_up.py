@@ -41,7 +41,7 @@ def posted_by_another(product: Product, events: int, ledger: Path) -> subprocess
 
 
 def test_case_1_up_is_killed_again_and_again_while_events_come(up: Fleet, tmp_path: Path) -> None:
-    """10,000 events and 200 kills in the long form: `just crash`. Caught: an answer before the commit."""
+    """10,000 events and 200 kills in the long form: `just crash`. Meant for: an answer before the commit."""
     role, chance = up.roles["up"], Random(1)
     poster = posted_by_another(up.product, 300, tmp_path / "accepted")
     for _ in range(2):
@@ -70,7 +70,7 @@ def separate(
 async def test_case_1_and_case_101_an_ingest_of_its_own_is_killed_and_ended_while_events_come(
     separate: dict[str, object], tmp_path: Path
 ) -> None:
-    """Caught: an answer before Kafka's."""
+    """Meant for: an answer before Kafka's."""
     ground = await open_ground(read_settings({}, **separate))
     environment = {f"DANGOL_{name.upper()}": str(value) for name, value in separate.items()}
     port = free_port()
@@ -99,7 +99,7 @@ def _post_and_kill(role: Role, ledger: Path) -> None:
 
 
 def test_case_12_the_disk_is_full_and_then_has_room_again(tmp_path: Path) -> None:
-    """A tmpfs of 8 MB. Caught: what SQLite raises for a full disk called a bug: the worker ends."""
+    """A tmpfs of 8 MB. Meant for: what SQLite raises for a full disk called a bug: the worker ends."""
     data = tmp_path / "data"
     data.mkdir()
     with small_disk(data, "8m"), running(tmp_path, {}) as fleet:
@@ -151,7 +151,7 @@ def _mounted(place: Path, size: str, *options: str) -> bool:
 
 def test_case_13_the_power_goes_out_at_any_moment(up: Fleet, tmp_path: Path) -> None:
     """Database and WAL are copied as they lie while no instruction runs; of the WAL's end, which nobody was told to be
-    durable, some is torn off or spoilt as well. Caught: an answer before the commit."""
+    durable, some is torn off or spoilt as well. Meant for: an answer before the commit."""
     stop = threading.Event()
     accepted: list[str] = []
     poster = threading.Thread(target=_post_one_by_one, args=(up.product, accepted, stop))
@@ -214,7 +214,7 @@ def _whole(place: Path) -> set[str]:
 
 
 def test_case_15_ten_times_the_rate(up: Fleet) -> None:
-    """A second of it. Caught: a bucket that never empties."""
+    """A second of it. Meant for: a bucket that never empties."""
     role = up.roles["up"]
     assert role.running
     before = memory_of(role.running.pid)

@@ -71,7 +71,7 @@ class Watched(Subscription):
 
 async def test_case_19_members_come_and_go_while_events_flow(ground: Ground) -> None:
     """Eight changes of the group during 1,600 events here; with real kills under load in tests/crash, `just crash` for
-    100 and more. Caught: `save_positions` without the epoch."""
+    100 and more. Meant for: `save_positions` without the epoch."""
 
     async def all_done() -> bool:
         return await counted(ground, "seen_id") == 1600
@@ -155,7 +155,7 @@ async def test_case_21_a_batch_that_takes_longer_than_a_rebalance_waits(ground: 
 
 
 async def test_case_22_a_loop_that_stands_still_beyond_the_session_timeout(ground: Ground) -> None:
-    """Two seconds here and ten in earnest; processes stopped as long: tests/crash. Caught: a consumer that is never
+    """Two seconds here and ten in earnest; processes stopped as long: tests/crash. Meant for: a consumer that is never
     made anew after its group forgot it."""
     asked = REBALANCES.labels(Topic.EVENTS, "journey")
 
@@ -217,7 +217,7 @@ def test_case_26_no_lock_is_held_while_records_are_waited_for() -> None:
 
 
 async def test_case_27_a_new_group_starts_at_the_beginning(ground: Ground) -> None:
-    """Caught: `latest`, and a first position at the end."""
+    """Caught: `latest`."""
     assert CONSUMER["auto_offset_reset"] == "earliest"
     await ground.stream.append([said(f"k{n}", str(n)) for n in range(50)])
     async with subscribed(ground) as subscription:
@@ -256,7 +256,7 @@ async def _let_large_ones_in(servers: str, topic: str) -> None:
 
 
 async def test_case_31_poison_is_set_aside_and_those_behind_it_go_on(ground: Ground) -> None:
-    """The rule for its own person: the later ones do not wait for it. Caught: a batch that is given up whole."""
+    """The rule for its own person: the later ones do not wait for it. Meant for: a batch given up whole."""
     events = [
         Outgoing(Topic.EVENTS, "default/u1", b"{nonsense", "json"),
         Outgoing(Topic.EVENTS, "default/u1", b'{"another": "schema"}', "schema"),
@@ -299,7 +299,7 @@ def _hoarded(subscription: Subscription) -> int:
 
 
 async def test_case_35_the_broker_is_restarted_under_load(broker: Broker, tmp_path: Path, topic_prefix: str) -> None:
-    """One broker, in good order: what a rolling restart is to the partitions it leads. Caught: a success before the
+    """One broker, in good order: what a rolling restart is to the partitions it leads. Meant for: a success before the
     brokers' answer."""
     ground = await open_ground(broker.settings(tmp_path, topic_prefix))
     accepted: list[str] = []

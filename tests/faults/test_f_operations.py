@@ -88,7 +88,7 @@ async def _failed_over(ground: Ground) -> None:
 
 
 async def test_case_96_transactions_that_collide(separate: Settings) -> None:
-    """Real deadlocks and serialization failures. Caught: `in_transaction` that tries once; a read before the lock."""
+    """Real deadlocks and serialization failures. Caught: `in_transaction` that tries once."""
     db = await open_db(separate.db, now, pool=16)
     async with db.transaction() as conn:
         await conn.execute(text("CREATE TABLE tally (id int PRIMARY KEY, n int NOT NULL)"))
@@ -187,7 +187,7 @@ async def _waits_for_a_lock(db: Db) -> bool:
 
 async def test_case_103_and_case_105_the_schema_of_the_next_release_under_this_one(ground: Ground) -> None:
     """There is no next release yet: one is made up, that adds a column to every table and a table. It comes while a
-    worker of this one is at work, which goes on, and is started again. Caught: a batch set aside for a stale plan."""
+    worker of this one is at work, which goes on, and is started again. Meant for: stale plans."""
     async with working(workshop(ground.db, ground.stream)):
         await ground.stream.append(sign_ups(0, 50))
         await enrolled(ground, 50)
@@ -228,8 +228,8 @@ class Dying:
 
 
 async def test_case_106_the_relay_stands_still_dies_and_drains(separate: Settings) -> None:
-    """2,500 rows wait. It dies with the first page published and still there. Caught: `ORDER BY id` left out; the page
-    deleted ahead of its publication."""
+    """2,500 rows wait. It dies with the first page published and still there. Caught: an outbox
+    relayed newest first."""
     ground = await open_ground(separate)
     try:
         outbox = Outbox(ground.db, ground.stream, "journey")
@@ -256,7 +256,7 @@ async def test_case_106_the_relay_stands_still_dies_and_drains(separate: Setting
 
 
 async def test_case_106_what_was_relayed_twice_is_asked_once(separate: Settings) -> None:
-    """Caught: a message stored by its place in the log, not by its name."""
+    """Meant for: a message stored by its place in the log, not by its name."""
     ground = await open_ground(separate)
     try:
         async with working(workshop(ground.db, ground.stream)):

@@ -55,7 +55,7 @@ HEAD = b"POST /v1/track HTTP/1.1\r\nHost: x\r\nX-Write-Key: write-key\r\n"
 
 @pytest.mark.parametrize("begun", [b"", b"POST", HEAD, HEAD + b"Content-Length: 50\r\n\r\n{"])
 async def test_case_108_a_client_that_sends_little_is_cut_off(ground: Ground, begun: bytes) -> None:
-    """Caught: no timer; one that the first byte ends."""
+    """Caught: no timer on a new connection."""
     async with doored(ground, most=100, head_within=0.3, silent_for=0.3) as at, asyncio.timeout(10):
         reader, writer = await asyncio.open_connection(*at)
         writer.write(begun)
@@ -64,7 +64,7 @@ async def test_case_108_a_client_that_sends_little_is_cut_off(ground: Ground, be
 
 
 async def test_case_108_a_head_that_trickles_is_cut_off_and_a_body_is_not(ground: Ground) -> None:
-    """Of a connection's second request as of its first. Caught: a timer that every byte winds up again."""
+    """Of a connection's second request as of its first. Meant for: a timer that every byte winds up again."""
     body = msgspec.json.encode(call())
     async with doored(ground, most=100, head_within=0.3, silent_for=0.3) as at, asyncio.timeout(20):
         reader, writer = await asyncio.open_connection(*at)
@@ -79,6 +79,8 @@ async def test_case_108_a_head_that_trickles_is_cut_off_and_a_body_is_not(ground
                 break
             writer.write(bytes([byte]))
             await asyncio.sleep(0.05)
+        else:
+            pytest.fail("it may trickle to its end")
         assert b"HTTP/1.1 408" in await answer
         writer.close()
 
@@ -105,7 +107,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def test_case_108_few_descriptors_and_a_thousand_slow_clients(up: Fleet) -> None:
-    """Caught: room for more connections than descriptors: nobody is accepted, nobody refused."""
+    """Meant for: room for more connections than descriptors: nobody is accepted, nobody refused."""
     role = up.roles["up"]
     role.end()
     role.start()
@@ -136,7 +138,7 @@ def _refused(client: socket.socket) -> bool:
 
 
 def test_case_101_sigterm_under_load(up: Fleet, tmp_path: Path) -> None:
-    """Caught: the door shut at once; what is in hand dropped."""
+    """Meant for: the door shut at once."""
     role, product = up.roles["up"], up.product
     poster = program("posting", product.url, product.write_key, "300", str(tmp_path / "accepted"))
     said: list[int] = []
