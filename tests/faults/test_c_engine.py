@@ -74,10 +74,7 @@ async def fired(ground: Ground, count: int) -> list[Decision]:
 async def test_case_39_case_41_timers_on_workers_whose_clocks_differ_are_never_early_and_fire_once(
     ground: Ground,
 ) -> None:
-    """400 timers over a second, four workers, clocks five minutes off either way.
-
-    Caught: moments compared with the worker's own clock.
-    """
+    """400 timers over a second, four workers, clocks five minutes off either way."""
     began = {f"u{n}": now() - timedelta(seconds=0.5) + timedelta(milliseconds=n) for n in range(400)}
     defined = definitions(SOON)
     async with hands(ground, SetClock(-FIVE)) as slow, hands(ground, SetClock(FIVE)) as fast:
@@ -95,10 +92,7 @@ async def test_case_39_case_41_timers_on_workers_whose_clocks_differ_are_never_e
 
 
 async def test_case_40_a_clock_that_jumps_fires_nothing_early_and_nothing_twice(ground: Ground) -> None:
-    """An hour ahead, and back. On PostgreSQL the server's clock counts; on SQLite the machine's is the only one.
-
-    Caught: moments compared with the worker's own clock.
-    """
+    """An hour ahead, and back. On PostgreSQL the server's clock counts; on SQLite the machine's is the only one."""
     clock = SetClock()
     async with hands(ground, clock) as place:
         place.db.clock = clock
@@ -117,10 +111,7 @@ async def test_case_40_a_clock_that_jumps_fires_nothing_early_and_nothing_twice(
 async def test_case_48_very_many_timers_in_one_second_are_all_fired_and_no_workspace_waits_for_another(
     ground: Ground,
 ) -> None:
-    """1,500 of one workspace and 30 of another, all due at the same moment.
-
-    Caught: due people in the order of their workspaces.
-    """
+    """1,500 of one workspace and 30 of another, all due at the same moment."""
     at = now()
     async with working(workshop(ground.db, ground.stream, definitions(SOON)), "m1"):
         await sign_up(ground, {f"u{n}": at for n in range(1500)}, "a")

@@ -108,7 +108,6 @@ async def test_case_59_no_connection_no_name_and_no_tls_are_surely_not_sent(url:
 
 
 async def test_case_59_what_was_surely_not_sent_is_sent_once_later(shop: Shop) -> None:
-    """Caught: a refused connection read as ambiguous (the advert stayed unknown)."""
     mail = ToldGateway(answers=in_turn(Later("not connected"), Accepted()))
     await shop.hear(some_facts(), now_asked(shop))
     await shop.work(mail)
@@ -118,10 +117,7 @@ async def test_case_59_what_was_surely_not_sent_is_sent_once_later(shop: Shop) -
 
 
 async def test_case_61_leases_outlive_a_restart_of_the_database(migrated_url: str) -> None:
-    """Every connection ends and all are opened anew: nothing is claimed before its lease ends, then each once.
-
-    Caught: leases that are asked of the process and not of the row.
-    """
+    """Every connection ends and all are opened anew: nothing is claimed before its lease ends, then each once."""
     mail, count = DyingGateway(batch=5), 20
     async with open_shops(migrated_url, documents()) as shops:
         asked = [now_asked(shops[0], f"m{n}", template="notice") for n in range(count)]
@@ -169,10 +165,7 @@ class HangingGateway(ToldGateway):
 
 
 async def test_case_65_a_gateway_that_never_answers_holds_up_only_itself(shop: Shop) -> None:
-    """No more calls are out than it has connections; each is given up and unknown; the other gateway sends all.
-
-    Caught: no time limit around the call.
-    """
+    """No more calls are out than it has connections; each is given up and unknown; the other gateway sends all."""
     hanging = HangingGateway("sms-gate", "sms", batch=1, concurrency=2)
     mail, each = ToldGateway(), 8
     texts = [now_asked(shop, f"s{n}", by=("sms",)) for n in range(each)]

@@ -50,10 +50,7 @@ def apps() -> ToldGateway:
 
 
 async def test_case_87_what_was_claimed_before_the_night_is_not_begun_in_it(evening: Shop) -> None:
-    """Allowed at 20:49:58, it came to its turn at 20:50:01: it goes at eight.
-
-    Caught: a second look at the kill switches alone.
-    """
+    """Allowed at 20:49:58, it came to its turn at 20:50:01: it goes at eight."""
     push = apps()
     await evening.hear(some_facts(), a_message(by=("push",), at=EVENING))
     desk = evening.desk(push)
@@ -86,10 +83,7 @@ async def test_case_87_a_retry_that_comes_due_at_night_waits_for_the_morning(eve
 
 
 async def test_case_49_after_an_outage_over_the_evening_no_advert_leaves_in_the_night(evening: Shop) -> None:
-    """Down from 20:49 to 05:00: adverts wait until eight, what is worthless by then goes nowhere, notices go.
-
-    Caught: rules asked with the moment of the step.
-    """
+    """Down from 20:49 to 05:00: adverts wait until eight, what is worthless by then goes nowhere, notices go."""
     push = apps()
     lasting = a_message("m1", by=("push",), at=EVENING)
     worthless = a_message("m2", by=("push",), at=EVENING, expires_at=EVENING + timedelta(hours=2))
@@ -139,10 +133,7 @@ async def test_case_91_a_dead_address_is_dead_for_what_waits_already(migrated_ur
 
 
 async def test_case_85_no_consent_of_an_import_lifts_a_suppression_or_a_newer_refusal(migrated_url: str) -> None:
-    """A file of statements, told again after a refusal and a bounce.
-
-    Caught: statements that count in the order of their coming.
-    """
+    """A file of statements, told again after a refusal and a bounce."""
     mail, sms = ToldGateway(answers=lambda _one: Rejected("550 5.1.1", suppress=True)), phones()
     async with open_side(migrated_url, documents()) as shop:
         await shop.hear(some_facts(), now_asked(shop, "m1"))
@@ -166,10 +157,7 @@ def unreadable(url: str) -> Iterator[None]:
 
 
 async def test_case_94_where_the_rules_cannot_be_read_nothing_is_sent(migrated_url: str) -> None:
-    """Not even between the claim and the call; and once they can be, all is sent once.
-
-    Caught: a lookup that fails as if nothing were suppressed.
-    """
+    """Not even between the claim and the call; and once they can be, all is sent once."""
     mail = ToldGateway()
     async with open_side(migrated_url, documents()) as shop:
         await shop.hear(some_facts(), now_asked(shop, "m1"))

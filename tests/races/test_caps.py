@@ -63,7 +63,6 @@ async def ended(shop: Shop) -> dict[str, Counter[str]]:
 async def test_case_77_case_80_a_cap_of_three_under_crowds_on_three_channels_never_gives_four(
     migrated_url: str, people: int, each: int, claimers: int
 ) -> None:
-    """Caught: a claim that counts without having locked the person."""
     gates = three_gates()
     async with open_shops(migrated_url, documents(THREE)) as shops:
         await ask(shops[0], people, each)

@@ -92,7 +92,7 @@ def two_ids(n: int, copy: int) -> dict[str, Any]:
 async def test_case_37_case_54_fifty_at_once_enter_once_and_each_counts(
     ground: Ground, call: Any, counted: int
 ) -> None:
-    """Caught: repeats that are not looked up; people who are not locked (counts were lost)."""
+    """Caught: repeats that are not looked up."""
     await post_all(ground, [call(n, copy) for copy in range(AT_ONCE) for n in range(PEOPLE)])
     assert await rows(ground.db, "SELECT count(*) FROM profile WHERE merged_into IS NULL") == [(PEOPLE,)]
     entered = await rows(ground.db, "SELECT profile, count(*) FROM enrolment GROUP BY profile")

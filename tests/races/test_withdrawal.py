@@ -160,7 +160,6 @@ async def race(shops: Sequence[Shop], number: int, stop: Stop) -> Trial:
 
 
 async def test_case_81_nothing_is_claimed_or_called_after_a_withdrawal(migrated_url: str) -> None:
-    """Caught: a claim without the person's lock; a handover without its second look."""
     async with open_shops(migrated_url, documents()) as shops:
         trials = [await race(shops, number, withdraw) for number in range(TRIALS)]
         for trial in trials:
@@ -173,10 +172,7 @@ async def test_case_81_nothing_is_claimed_or_called_after_a_withdrawal(migrated_
 
 
 async def test_case_75_no_call_begins_after_the_kill_switch_is_answered(migrated_url: str) -> None:
-    """On all workers; what was claimed goes back to the rules, and is sent once the switch is off.
-
-    Caught: a handover without its second look.
-    """
+    """On all workers; what was claimed goes back to the rules, and is sent once the switch is off."""
     async with open_shops(migrated_url, documents()) as shops:
         halfway = 0
         for number in range(TRIALS // 2):
