@@ -60,7 +60,7 @@ def _seen(world: World) -> Seen:
 
     events = [
         msgspec.json.decode(row["value"]) | {"logged_at": _at(row["at"]), "offset": row["id"]}
-        for row in rows("SELECT id, at, value FROM logged WHERE topic = 'events' ORDER BY id")
+        for row in rows("SELECT id, at, value FROM ever_logged WHERE topic = 'events' ORDER BY id")
     ]
     messages = {
         row["id"]: row | {"payload": msgspec.json.decode(row["payload"])} for row in rows("SELECT * FROM message")
@@ -96,7 +96,7 @@ def nothing_lost(seen: Seen) -> Iterator[str]:
         if accepted.post.call["messageId"] not in logged:
             yield f"1 lost: {accepted.post.call['messageId']} was accepted at {accepted.at}"
     for row in seen.rows(
-        "SELECT topic, min(position) AS p, (SELECT max(id) FROM logged l WHERE l.topic = position.topic) AS last "
+        "SELECT topic, min(position) AS p, (SELECT max(id) FROM ever_logged l WHERE l.topic = position.topic) AS last "
         "FROM position GROUP BY topic"
     ):
         if row["p"] <= row["last"]:
@@ -274,7 +274,7 @@ def every_end_has_a_reason(seen: Seen) -> Iterator[str]:
     """(8) Each message was asked by a decision and ended by one; each entering event was considered."""
     told: dict[str, set[str]] = defaultdict(set)
     considered = set()
-    for row in seen.rows("SELECT value FROM logged WHERE topic = 'decisions'"):
+    for row in seen.rows("SELECT value FROM ever_logged WHERE topic = 'decisions'"):
         decision = msgspec.json.decode(row["value"])
         told[decision.get("message", "")].add(decision["verdict"])
         if not decision.get("reason"):
@@ -294,7 +294,7 @@ def every_end_has_a_reason(seen: Seen) -> Iterator[str]:
 def numbers_reconcile(seen: Seen) -> Iterator[str]:
     """(11) As many rows as decisions asked; as many fates told as messages ended."""
     asked: Counter[str] = Counter()
-    for row in seen.rows("SELECT value FROM logged WHERE topic = 'decisions'"):
+    for row in seen.rows("SELECT value FROM ever_logged WHERE topic = 'decisions'"):
         decision = msgspec.json.decode(row["value"])
         if decision["verdict"] == "asked":
             asked[decision["message"]] += 1

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.clock import Clock
 from dangol.db import Db
-from dangol.definitions import number
+from dangol.definitions import load, number
 from dangol.documents import DefinitionSet, Document
 from dangol.events import Origin
 from dangol.outbox import Outbox
@@ -55,6 +55,8 @@ class Rulebook(Rulebooks):
         in_force = await number(conn)
         known = _rulebooks.get((self.variant, in_force))
         if in_force != self.number and known is not None:
+            await number(conn)  # the same statements as who compiled it first: each life has the same doings
+            await load(conn)
             self.workspaces, self.number = known, in_force
             self._moved()
             return in_force

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -19,6 +19,16 @@ from dangol.migrate import migrate
 START = datetime(2026, 2, 27, 15, tzinfo=UTC)  # midnight in Seoul; nine days before the clocks change in New York
 WORKSPACE = "default"
 STARTER = Path(dangol.__file__).parent / "starter"
+# What the log prunes is kept for the checks.
+KEEP = """
+PRAGMA journal_mode=MEMORY;
+CREATE TABLE pruned AS SELECT id, topic, at, key, value FROM logged WHERE false;
+CREATE TRIGGER keep BEFORE DELETE ON logged BEGIN
+    INSERT INTO pruned VALUES (old.id, old.topic, old.at, old.key, old.value);
+END;
+CREATE VIEW ever_logged AS
+    SELECT id, topic, at, key, value FROM pruned UNION ALL SELECT id, topic, at, key, value FROM logged;
+"""
 CHANNELS = ("email", "push", "sms")
 
 NUDGE: dict[str, Any] = {
@@ -132,7 +142,7 @@ def published() -> sqlite3.Connection:
         made = sqlite3.connect(f"{place}/made.db")
         made.backup(memory)
         made.close()
-    memory.execute("PRAGMA journal_mode=MEMORY")
+    memory.executescript(KEEP)
     return memory
 
 
@@ -143,6 +153,3 @@ async def _make(path: str) -> None:
         await publish(db, WORKSPACE, checked(documents()), by="simulation")
     finally:
         await db.close()
-
-
-Made = Callable[..., Any]

@@ -26,7 +26,7 @@ from tests.simulation.shop import START, WORKSPACE, published
 Act = Callable[[], Awaitable[None]]
 NEAR = 0.3  # seconds from a due moment to which the clock is put
 WATCHED = 0.1  # of the moments are waited for from before
-PATIENCE = 90.0  # seconds the world waits for the product to come to rest, before time goes on regardless
+PATIENCE = 30.0  # seconds the world waits for the product to come to rest, before time goes on regardless
 
 OPEN = "status IN ('asked', 'held', 'claimed', 'retrying')"
 BUSY = f"""SELECT EXISTS (SELECT 1 FROM profile WHERE wake_at <= :now)
