@@ -73,11 +73,20 @@ class OneVisitConnection(aiosqlite.Connection):
     """A connection that gives such cursors."""
 
     _sent = _done = 0  # visits to the thread: begun by us, ended by it
+    _changes = 0  # of rows, when it was last committed
 
     @property
     def away(self) -> bool:
         """Whether the thread has the connection: then whatever comes waits behind it."""
         return self._sent != self._done
+
+    async def commit(self) -> None:
+        """Commit; where nothing was written there is no disk to wait for."""
+        if self.away or self._conn.total_changes != self._changes:
+            await super().commit()
+            self._changes = self._conn.total_changes
+        else:
+            self._conn.commit()
 
     def cursor(self) -> OneVisitCursor:  # type: ignore[override] # to be entered, as SQLAlchemy does
         """A cursor; nothing is asked of the thread for it."""

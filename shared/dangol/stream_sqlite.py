@@ -12,6 +12,7 @@ from sqlmodel import col
 from dangol.db import Clock, Db, moment
 from dangol.errors import Unavailable
 from dangol.flusher import Flusher, refuse_too_large
+from dangol.recent import Recent
 from dangol.stream import Outgoing, Reader, Reassigned, Record
 from dangol.tables import Logged, Position
 from dangol.topics import Topic
@@ -32,6 +33,7 @@ class SqliteStream:
         self._tails = dict.fromkeys(Topic, tail)  # per topic: no committed record has a higher id
         self._unheard: set[Topic] = set()  # appended to by a transaction of whose commit nobody has heard
         self._last_at = last_at
+        self._recent = Recent(tail)
         self._landed: dict[Topic, asyncio.Event] = {topic: asyncio.Event() for topic in Topic}
         self._readers: dict[tuple[Topic, str], SqliteReader] = {}
         self._flusher = Flusher(
@@ -54,11 +56,14 @@ class SqliteStream:
         if not outgoing:
             return True
         refuse_too_large(outgoing)
-        at = moment(self._next_moment())
-        await conn.exec_driver_sql(APPEND, [(one.topic.value, at, one.key, one.value) for one in outgoing])
+        at = self._next_moment()
+        said = moment(at)
+        await conn.exec_driver_sql(APPEND, [(one.topic.value, said, one.key, one.value) for one in outgoing])
         tail = (await conn.exec_driver_sql("SELECT max(id) FROM logged")).scalar_one() or 0
+        ids = range(tail - len(outgoing) + 1, tail + 1)  # one writer: they rise by one
+        records = [Record(one.topic, 0, id, at, one.key, one.value) for id, one in zip(ids, outgoing, strict=True)]
         self._unheard |= {one.topic for one in outgoing}
-        self._db.then(conn, lambda: self._land(tail))
+        self._db.then(conn, lambda: self._land(tail, records))
         return True
 
     def reader(self, topic: Topic, group: str, member: str, reassigned: Reassigned) -> Reader:
@@ -124,8 +129,11 @@ class SqliteStream:
                 tail = (await conn.execute(select(func.max(col(Logged.id))))).scalar_one() or 0
                 self._db.then(conn, lambda: self._land(tail))
 
-    def _land(self, tail: int) -> None:
-        topics, self._unheard = self._unheard, set()
+    def _land(self, tail: int, records: Sequence[Record] = ()) -> None:
+        topics, self._unheard = self._unheard | {record.topic for record in records}, set()
+        if records:
+            self._recent.add(records)
+        self._recent.skip_to(tail)
         for topic in topics:
             self._tails[topic] = max(tail, self._tails[topic])
             self._landed[topic].set()
@@ -205,6 +213,18 @@ class SqliteReader:
 
     async def _read_from(self, position: int, at_most: int) -> list[Record]:
         tail = self._stream._tails[self._topic]
+        records = self._stream._recent.since(self._topic, position, at_most)
+        if records is None:
+            records = await self._stored(position, at_most)
+        if self._next != position:
+            return []  # sought, or taken away, while the database was read
+        if records:
+            self._last_at = records[-1].at
+        last = records[-1].offset if records else 0
+        self._next = last + 1 if len(records) == at_most else max(tail, last) + 1
+        return records
+
+    async def _stored(self, position: int, at_most: int) -> list[Record]:
         rows = (
             select(col(Logged.id), col(Logged.at), col(Logged.key), col(Logged.value))
             .where(col(Logged.topic) == self._topic.value, col(Logged.id) >= position)
@@ -213,14 +233,7 @@ class SqliteReader:
         )
         async with self._stream._db.transaction() as conn:
             found = (await conn.execute(rows)).all()
-        records = [Record(self._topic, 0, id or 0, at, key, value) for id, at, key, value in found]
-        if self._next != position:
-            return []  # sought, or taken away, while the database was read
-        if records:
-            self._last_at = records[-1].at
-        last = records[-1].offset if records else 0
-        self._next = last + 1 if len(records) == at_most else max(tail, last) + 1
-        return records
+        return [Record(self._topic, 0, id or 0, at, key, value) for id, at, key, value in found]
 
 
 async def open_sqlite_stream(db: Db, clock: Clock) -> SqliteStream:

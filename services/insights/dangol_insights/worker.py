@@ -59,7 +59,7 @@ class Reading:
             await self.events.save(conn, batch)
             await save_events(conn, events)
 
-        await in_transaction(self._db, work, durable=False)
+        await in_transaction(self._db, work, durable=False, patient=True)
         self._kept()
 
     async def _keep_decisions(self, batch: Batch) -> None:
@@ -69,7 +69,7 @@ class Reading:
             await self.decisions.save(conn, batch)
             await save_decisions(conn, decisions)
 
-        await in_transaction(self._db, work, durable=False)
+        await in_transaction(self._db, work, durable=False, patient=True)
         self._kept()
 
 
