@@ -20,7 +20,6 @@ from dangol_bench.model import Bar, Figure, Untrue
 from dangol_bench.rounds import in_turn
 from dangol_bench.six_effects import Effects, Texts, open_effects
 from dangol_bench.workshop import Bench, opened
-from dangol_journey.worker import AT_MOST
 
 BATCH = 1_000
 JOURNEY = """journey: touched
@@ -44,12 +43,13 @@ SAID = {
 async def measure(ground: Ground) -> Sequence[Figure]:
     """People a second through the worker's transactions; and with the relay to the log besides."""
     async with home(ground) as place, opened(place, definitions(place.place)) as bench:
-        own = min(BATCH, AT_MOST[bench.shop.db.dialect])
-        sizes = [BATCH] if own == BATCH else [BATCH, own]
         rounds, people = ground.count(6, 3, 1), ground.count(2 * BATCH, BATCH, 50)
+        known_ones = ((rounds + 1) * 2 + 1) * people
+        await bench.append([known(number) for number in range(known_ones)])
+        await bench.settle(known_ones, BATCH)
+        own = bench.worker.handler.pace.size  # what it would take by itself, from what it has learned so far
+        sizes = [BATCH] if own == BATCH else [BATCH, own]
         turns = (rounds + 1) * len(sizes) + 1
-        await bench.append([known(number) for number in range(turns * people)])
-        await bench.settle(turns * people, BATCH)
         reference = await open_effects(place.db)
         try:
             race = _Race(bench, reference, await _texts(bench, people), people)
@@ -57,7 +57,7 @@ async def measure(ground: Ground) -> Sequence[Figure]:
             figures = [await race.figure(size, 1 + turn * (rounds + 1), rounds) for turn, size in enumerate(sizes)]
         finally:
             await reference.close()
-        await _refuse_missing(bench, turns * people)
+        await _refuse_missing(bench, known_ones, turns * people)
         return figures
 
 
@@ -120,12 +120,13 @@ def _bundled(bundles: Sequence[bytes]) -> list[Outgoing]:
     return [one for bundle in bundles for one in unpacked(bundle) if one.topic == Topic.MESSAGES]
 
 
-async def _refuse_missing(bench: Bench, people: int) -> None:
+async def _refuse_missing(bench: Bench, known_ones: int, people: int) -> None:
     async with bench.shop.db.transaction() as conn:
         seen = (await conn.execute(text("SELECT count(*) FROM seen_id"))).scalar_one()
         inside = (await conn.execute(text("SELECT count(*) FROM enrolment"))).scalar_one()
-    if seen != 2 * people or inside != people:
-        raise Untrue(f"of {people} people {inside} entered, and {seen} of {2 * people} events are remembered")
+    events = known_ones + people
+    if seen != events or inside != people:
+        raise Untrue(f"of {people} people {inside} entered, and {seen} of {events} events are remembered")
 
 
 def user(number: int) -> str:

@@ -249,10 +249,10 @@ async def run_batches(
     handle: Callable[[Batch], Awaitable[None]],
     stop: asyncio.Event,
     *,
-    at_most: int = 1000,
+    at_most: int | Callable[[], int] = 1000,
     wait: timedelta = timedelta(milliseconds=500),
 ) -> None:
-    """Hand each batch with records to `handle`, which saves it in its transaction, until `stop`.
+    """Hand each batch with records to `handle`, which saves it in its transaction, until `stop`; `at_most` so many.
 
     A batch that is `Lost` is dropped, one that met `Unavailable` is repeated after a pause, and any other raise is
     too, until it happened `RAISES_IN_A_ROW` times: then it is raised, and the worker is over.
@@ -260,7 +260,7 @@ async def run_batches(
     raises = refusals = 0
     while not stop.is_set():
         try:
-            await _one_batch(subscription, handle, at_most, wait)
+            await _one_batch(subscription, handle, at_most() if callable(at_most) else at_most, wait)
             raises = refusals = 0
         except Lost as error:
             log.warning(error.message, action="batch_lost")

@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +18,7 @@ from dangol_journey.acting import JoinRaised
 from dangol_journey.batch import Settled, TooManyRaised, Workshop, settle_events
 from dangol_journey.gathering import Moved
 from dangol_journey.intake import read
+from dangol_journey.pace import Pace
 
 log = structlog.get_logger(__name__)
 MOST_MOVES = 20  # of ids that change hands while we wait, before the batch is left for later
@@ -28,6 +31,7 @@ class Handler:
     shop: Workshop
     subscription: Subscription
     settled: Callable[[Settled], None]
+    pace: Pace = field(default_factory=lambda: Pace(alone=False))
     halted: str | None = field(default=None)
 
     async def handle(self, batch: Batch) -> None:
@@ -62,6 +66,7 @@ class Handler:
                 refused = {**refused, error.event.id: error.error}
             else:
                 report(done)
+                self.pace.took(len(batch.records), done.took)
                 self.settled(done)
                 return
         raise Unavailable("the ids of a batch keep changing hands")
@@ -70,10 +75,13 @@ class Handler:
         found = read(batch.records)
 
         async def work(conn: AsyncConnection) -> Settled:
+            began = monotonic()
             await self.shop.published.refresh(conn)
             await self.subscription.save(conn, batch)
             now = await self.shop.db.now(conn)
-            return await settle_events(conn, self.shop, found.events, now, refused=refused, unreadable=found.unreadable)
+            done = await settle_events(conn, self.shop, found.events, now, refused=refused, unreadable=found.unreadable)
+            done.took = timedelta(seconds=monotonic() - began)
+            return done
 
         return work
 

@@ -8,32 +8,28 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.consume import Subscription
 from dangol.db import in_transaction
 from dangol.errors import Unavailable
-from dangol.rows import INTEGER, MOMENT, Shape, as_moment, execute
 from dangol_journey.batch import Settled, TooManyRaised, Workshop, settle_wakes
 from dangol_journey.handling import report
+from dangol_journey.pace import Pace
+from dangol_journey.waking import due_people, next_moment
 
 log = structlog.get_logger(__name__)
-LOOK_EVERY = timedelta(milliseconds=500)  # another worker may have set a moment in a home of ours
+LOOK_EVERY = {  # on PostgreSQL another worker may have set a moment in a home of ours, and soon
+    "sqlite": timedelta(milliseconds=500),
+    "postgresql": timedelta(milliseconds=60),
+}
 TURN_SOON = timedelta(milliseconds=10)  # a moment is due, and records from before it are still to be handled
 TURN_LATE = timedelta(milliseconds=80)  # … for longer: the log is behind
 BACK_OFF = timedelta(seconds=1)
-PAGE = {"sqlite": 200, "postgresql": 1000}  # people a transaction; on SQLite everybody else waits for it
-
-_HOMES = Shape((("home", INTEGER), ("horizon", MOMENT)))
-_DUE = """SELECT p.id, r.horizon FROM {r} JOIN profile p ON p.home = r.home AND p.wake_at <= r.horizon
-    ORDER BY p.wake_at, p.id LIMIT {page}"""
-_HELD = Shape((("home", INTEGER),))
-_NEXT = "SELECT min(p.wake_at) FROM {r} JOIN profile p ON p.home = r.home AND p.wake_at IS NOT NULL"
-_NEXT_OF_ALL = "SELECT min(wake_at) FROM profile WHERE wake_at IS NOT NULL"
 
 
 @dataclass(slots=True)
@@ -45,6 +41,7 @@ class Moments:
     next_at: datetime | None = None
     ahead: timedelta = timedelta(0)
     page: int = 0
+    pace: Pace = field(default_factory=lambda: Pace(alone=False))
     busy: bool = False
     turn: timedelta = TURN_SOON / 2
     _heard: datetime | None = None
@@ -66,7 +63,8 @@ class Moments:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fire moments until `stop`."""
-        self.page = PAGE[self.shop.db.dialect]
+        self.pace = Pace(alone=self.shop.db.dialect == "sqlite")
+        self.page = self.pace.size
         stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():
             try:
@@ -81,20 +79,20 @@ class Moments:
     async def next_due(self) -> datetime | None:
         """The earliest moment of anybody."""
         async with self.shop.db.transaction() as conn:
-            return as_moment((await conn.execute(text(_NEXT_OF_ALL))).scalar())
+            return await next_moment(conn, range(self.shop.stream.partitions))
 
     def _now(self) -> datetime:
         return self.shop.db.clock() + self.ahead
 
     async def _look(self) -> None:
-        homes = [(home,) for home in sorted(self.subscription.held())]
+        homes = self.subscription.held()
         if not homes:
             self.next_at = None
             return
         self._heard = None  # what is saved while we look may be missing from what we see
         async with self.shop.db.transaction() as conn:
             self.ahead = await self.shop.db.now(conn) - self.shop.db.clock()
-            seen = as_moment((await execute(conn, _NEXT, _HELD, homes)).scalar())
+            seen = await next_moment(conn, homes)
         self.next_at = earlier(seen, self._heard)
 
     async def _fire_due(self) -> timedelta:
@@ -105,7 +103,8 @@ class Moments:
                 return self.turn
             self.turn = TURN_SOON / 2
             await self._look()
-        return LOOK_EVERY if self.next_at is None else min(LOOK_EVERY, self.next_at - self._now())
+        longest = LOOK_EVERY[self.shop.db.dialect]
+        return longest if self.next_at is None else min(longest, self.next_at - self._now())
 
     async def _fire_page(self) -> int:
         """One transaction; how many people it woke."""
@@ -126,16 +125,18 @@ class Moments:
         finally:
             self.busy = False
         report(done)
-        self.page = min(PAGE[self.shop.db.dialect], self.page * 2)
+        self.pace.took(done.people, done.took)
+        self.page = min(self.pace.size, self.page * 2)
         return done.people
 
     async def _wake(self, conn: AsyncConnection, reached: Mapping[int, datetime]) -> Settled:
+        began = monotonic()
         await self.shop.published.refresh(conn)
         now = await self.shop.db.now(conn)
-        horizons = [(home, min(at, now)) for home, at in sorted(reached.items())]
-        rows = await execute(conn, _DUE.replace("{page}", str(self.page)), _HOMES, horizons)
-        due = {row[0]: as_moment(row[1]) for row in rows}
-        return await settle_wakes(conn, self.shop, due, now)
+        due = await due_people(conn, {home: min(at, now) for home, at in reached.items()}, self.page)
+        done = await settle_wakes(conn, self.shop, due, now)
+        done.took = timedelta(seconds=monotonic() - began)
+        return done
 
     async def _sleep(self, pause: timedelta, stopping: "asyncio.Task[bool]") -> None:
         self._poke.clear()

@@ -15,10 +15,10 @@ from dangol_journey.batch import Workshop
 from dangol_journey.handling import Handler
 from dangol_journey.intake import MEMORY
 from dangol_journey.moments import Moments
+from dangol_journey.pace import Pace
 
 log = structlog.get_logger(__name__)
 GROUP = "journey"
-AT_MOST = {"sqlite": 100, "postgresql": 1000}  # records a transaction; on SQLite everybody else waits for it
 FORGET_EVERY = timedelta(minutes=10)
 
 
@@ -38,7 +38,7 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as tasks:
                 batches = run_batches(
-                    self.subscription, self.handler.handle, stop, at_most=AT_MOST[self.shop.db.dialect]
+                    self.subscription, self.handler.handle, stop, at_most=lambda: self.handler.pace.size
                 )
                 tasks.create_task(batches)
                 tasks.create_task(self.moments.run(stop))
@@ -76,4 +76,9 @@ def open_worker(shop: Workshop, member: str) -> Worker:
     subscription = Subscription(shop.stream, shop.db, Topic.EVENTS, GROUP, member)
     moments = Moments(shop, subscription)
     shop.db.after_commit(moments.clock_moved)
-    return Worker(shop, subscription, Handler(shop, subscription, moments.settled), moments)
+    return Worker(
+        shop,
+        subscription,
+        Handler(shop, subscription, moments.settled, Pace(alone=shop.db.dialect == "sqlite")),
+        moments,
+    )
