@@ -19,7 +19,7 @@ from dangol_bench.journey_worker import BATCH, WORKSPACE, known, outgoing
 from dangol_bench.model import Bar, Figure, Untrue
 from dangol_bench.running import servers_of
 from dangol_bench.workshop import Bench, opened
-from dangol_journey.worker import AT_MOST
+from dangol_journey.pace import FIRST
 
 MODEL = 999_999_999_999
 NAMES = 5  # of events that are posted: those of the first five journeys
@@ -57,7 +57,7 @@ class Place:
         await self.bench.append([_touched(number) for number in chosen])
         gc.collect()
         wall, cpu = perf_counter(), self._cpu()
-        await self.bench.settle(events, min(BATCH, AT_MOST[self.bench.shop.db.dialect]))
+        await self.bench.settle(events, FIRST if self.bench.shop.db.dialect == "sqlite" else BATCH)
         wall, cpu = perf_counter() - wall, self._cpu() - cpu
         self.met += events
         await self.bench.relay()

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 HELD_FOR = timedelta(milliseconds=20)
 MOST, FEWEST = 1000, 20
+FIRST = 100  # before anything is learned
 
 
 @dataclass(slots=True)
@@ -16,7 +17,7 @@ class Pace:
 
     def __post_init__(self) -> None:
         if self.alone:
-            self.size = 100
+            self.size = FIRST
 
     def took(self, people: int, span: timedelta) -> None:
         """Learn from a transaction; a small one says little, being mostly its beginning and its end."""
