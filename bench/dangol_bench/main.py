@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
@@ -21,6 +22,7 @@ def run(names: Sequence[str], *, side: str, log: str, db: str, quick: bool, json
     rows = [_row(name) for name in names] or list(ROWS.values())
     sides = _sides(side, log, db)
     logs.start("warning")
+    signal.signal(signal.SIGTERM, _interrupt)
     measured: list[Measured] = []
     about = asyncio.run(machine.told(log, db)) | ({"size": "quick: smaller counts, for development"} if quick else {})
     for row in rows:
@@ -33,6 +35,11 @@ def run(names: Sequence[str], *, side: str, log: str, db: str, quick: bool, json
     if Side.PRODUCTION not in sides:
         show.out.print("only the embedded side: --log and --db name a Kafka and a PostgreSQL for the other")
     return int(any(one.failed for one in measured))
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Told to end, we end as for Ctrl-C: processes, folder, database and topics of the row go with us."""
+    signal.raise_signal(signal.SIGINT)
 
 
 def _write(file: Path, told: dict[str, Any]) -> None:
