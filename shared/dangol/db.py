@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
@@ -14,10 +14,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from dangol.db_errors import Collided, told
 from dangol.db_open import FileLock, dialect_name, open_engine
+from dangol.turns import Haste, Turns
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
-PATIENCE = 0.25  # seconds
 ATTEMPTS = 8  # of a transaction that met a deadlock or a serialization failure
 
 
@@ -60,25 +60,23 @@ class Db:
         self.opened_at: datetime | None = None  # SQLite: when the open transaction began; there is one at most
         self.commits = 0  # so many transactions of this process have committed
         self._engine, self._lock = engine, lock
-        # A fair queue: the pool lets the one who just gave the connection back take it again, ahead of those who wait.
-        self._turn = asyncio.Lock()
-        self._given_back = asyncio.Event()
+        # A queue of our own: the pool lets the one who just gave the connection back take it again, ahead of all.
+        self._turns = Turns()
         self._inside: set[asyncio.Task[Any]] = set()
         self._then: dict[AsyncConnection, list[Callable[[], None]]] = {}
         self._listeners: list[Callable[[], None]] = []
 
     @asynccontextmanager
-    async def transaction(self, *, durable: bool = True, patient: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, durable: bool = True, haste: Haste = Haste.FAIR) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits on leaving and rolls back on a raise. Await nothing but the database inside.
 
         Not `durable`: on SQLite the commit does not wait for the disk; the next durable one makes both safe, in their
         order. A power cut may undo it as if it had not been done yet, a killed process does not: for work that is
-        repeated to the same effect, and of which nobody outside has been told. `patient`: on SQLite, whoever else wants
-        its one connection goes first, for a while.
+        repeated to the same effect, and of which nobody outside has been told. `haste`: on SQLite, when it is our turn.
         Raises `Unavailable` where the database cannot do it now (then it is unknown whether a commit happened), and
         `Collided`, which is one, for a deadlock.
         """
-        async with self._taking_turns(patient):
+        async with self._taking_turns(haste):
             with told():
                 async with self._engine.connect() as conn, self._marked(conn):
                     conn.sync_connection.info["durable"] = durable  # type: ignore[union-attr] # it is open
@@ -123,28 +121,19 @@ class Db:
             self._lock.release()
 
     @asynccontextmanager
-    async def _taking_turns(self, patient: bool) -> AsyncIterator[None]:
+    async def _taking_turns(self, haste: Haste) -> AsyncIterator[None]:
         if self.inside():
             raise RuntimeError("this task already holds a transaction")
         if self.dialect == "postgresql":
             yield
             return
-        if patient:
-            await self._let_others_go_first()
-        async with self._turn:
-            self.opened_at = self.clock()
-            try:
-                yield
-            finally:
-                self.opened_at = None
-                self._given_back.set()
-                self._given_back = asyncio.Event()
-
-    async def _let_others_go_first(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while self._turn.locked():
-                    await self._given_back.wait()
+        await self._turns.take(haste)
+        self.opened_at = self.clock()
+        try:
+            yield
+        finally:
+            self.opened_at = None
+            self._turns.give()
 
     @asynccontextmanager
     async def _marked(self, conn: AsyncConnection) -> AsyncIterator[None]:
@@ -168,7 +157,7 @@ async def open_db(url: str, clock: Clock, *, pool: int = 8, name: str = "dangol"
 
 
 async def in_transaction(
-    db: Db, work: Callable[[AsyncConnection], Awaitable[T]], *, durable: bool = True, patient: bool = False
+    db: Db, work: Callable[[AsyncConnection], Awaitable[T]], *, durable: bool = True, haste: Haste = Haste.FAIR
 ) -> T:
     """Do `work` in a transaction; a deadlock or serialization failure repeats it, with jitter, a few times."""
     async for attempt in AsyncRetrying(
@@ -178,6 +167,6 @@ async def in_transaction(
         reraise=True,
     ):
         with attempt:
-            async with db.transaction(durable=durable, patient=patient) as conn:
+            async with db.transaction(durable=durable, haste=haste) as conn:
                 done = await work(conn)
     return done

@@ -16,6 +16,7 @@ from dangol.recent import Recent
 from dangol.stream import Outgoing, Reader, Reassigned, Record
 from dangol.tables import Logged, Position
 from dangol.topics import Topic
+from dangol.turns import Haste
 
 KEPT = timedelta(days=7)
 PRUNED_EVERY = timedelta(hours=1)
@@ -113,7 +114,7 @@ class SqliteStream:
                 await self.prune(self._clock() - KEPT)
 
     async def _write(self, outgoing: Sequence[Outgoing]) -> None:
-        async with self._db.transaction() as conn:
+        async with self._db.transaction(haste=Haste.URGENT) as conn:
             await self.append_within(conn, outgoing)
 
     def _next_moment(self) -> datetime:

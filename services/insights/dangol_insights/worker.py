@@ -15,6 +15,7 @@ from dangol.db import in_transaction
 from dangol.errors import Invalid
 from dangol.service import House
 from dangol.topics import Topic
+from dangol.turns import Haste
 from dangol_insights.archive import save_decisions, save_events
 
 log = structlog.get_logger(__name__)
@@ -59,7 +60,7 @@ class Reading:
             await self.events.save(conn, batch)
             await save_events(conn, events)
 
-        await in_transaction(self._db, work, durable=False, patient=True)
+        await in_transaction(self._db, work, durable=False, haste=Haste.PATIENT)
         self._kept()
 
     async def _keep_decisions(self, batch: Batch) -> None:
@@ -69,7 +70,7 @@ class Reading:
             await self.decisions.save(conn, batch)
             await save_decisions(conn, decisions)
 
-        await in_transaction(self._db, work, durable=False, patient=True)
+        await in_transaction(self._db, work, durable=False, haste=Haste.PATIENT)
         self._kept()
 
 
