@@ -33,9 +33,9 @@ fmt:
     .venv/bin/ruff check --fix .
     .venv/bin/ruff format .
 
-# kill every process and server under load, so many rounds, at the moments of a seed
-kills rounds="20" seed="1":
-    DANGOL_KILLS={{rounds}} DANGOL_SEED={{seed}} .venv/bin/python -m pytest tests/crash
+# the proof of the kills in its long form: 50,000 events and 200 kills on a side (up | roles | all), at the moments of a seed
+crash side="all" seed="1":
+    DANGOL_CRASH=long DANGOL_SEED={{seed}} .venv/bin/python -m pytest tests/crash -s {{ if side == "all" { "" } else { "-k " + side } }}
 
 # months of a shop with everything failing around it: so many seeds from a first, or `--seed N` for one with its trace
 simulate *args:

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,13 @@ class Role:
     environment: Mapping[str, str]
     url: str
     running: subprocess.Popen[str] | None = None
+
+    @classmethod
+    def like(cls, other: "Role", member: str) -> "Role":
+        """Another worker of the same kind, under a stable name of its own."""
+        port = free_port()
+        own = {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": str(free_port()), "DANGOL_MEMBER": member}
+        return cls(member, other.arguments, other.place, {**other.environment, **own}, f"http://127.0.0.1:{port}")
 
     def start(self) -> None:
         """Start it; it may not be ready yet."""
@@ -89,6 +96,14 @@ class Role:
         assert self.running
         self.resume()
         return stop(self.running)
+
+    def end_hastily(self, after: float) -> None:
+        """Told to end, and killed where that took longer than so many seconds."""
+        assert self.running
+        self.running.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self.running.wait(after)
+        self.kill()
 
 
 @dataclass

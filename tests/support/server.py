@@ -1,12 +1,14 @@
 """A server for tests: what it takes to run one, and the running one, to be stopped, killed and started again."""
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,17 +76,22 @@ class Server:
             self.kill()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """End it and every process it made, as a power cut would."""
+        if self.alive():
+            self._signal(signal.SIGSTOP, "pause")  # so that it makes no more of them meanwhile
+            self._signal_children(signal.SIGKILL)
         self._signal(signal.SIGKILL, "kill")
         self.process.kill()
         self.process.wait()
 
     def pause(self) -> None:
-        """Stop it in its tracks, its connections open, until `resume`."""
+        """Stop it and every process it made in their tracks, their connections open, until `resume`."""
         self._signal(signal.SIGSTOP, "pause")
+        self._signal_children(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on."""
+        self._signal_children(signal.SIGCONT)
         self._signal(signal.SIGCONT, "unpause")
 
     def remove(self) -> None:
@@ -102,6 +109,12 @@ class Server:
         else:
             self.process.send_signal(number)
 
+    def _signal_children(self, number: signal.Signals) -> None:
+        """In a container the signal went to all of them."""
+        for child in [] if self.launch.container else _children(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
+
     async def _trouble(self) -> Exception | None:
         try:
             async with asyncio.timeout(5):
@@ -109,6 +122,13 @@ class Server:
         except Exception as error:  # noqa: BLE001 - whatever a server half up makes its client raise
             return error
         return None
+
+
+def _children(pid: int) -> list[int]:
+    """The processes a process made: PostgreSQL's stand in groups of their own, and would live on for a moment."""
+    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [line.split() for line in told.splitlines()]
+    return [int(child) for child, parent in pairs if int(parent) == pid]
 
 
 def quietly(work: Coroutine[Any, Any, T]) -> T:
