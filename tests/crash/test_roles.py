@@ -23,7 +23,7 @@ from tests.support.server import Server, quietly
 FORM = form()
 TOGETHER = 0.5  # of the times a server is killed, a role is killed before it is back
 ENDS_WITHIN = 30.0  # seconds
-DRAINS_WITHIN = 180.0  # seconds: a lease of a dead worker's call is 50 s; the rest is for a crowded machine
+DRAINS_WITHIN = 180.0  # seconds: a lease of a dead worker's call is 30 s; the rest is for a crowded machine
 OBEYED_WITHIN = 1.0  # seconds, a kill switch by every worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]

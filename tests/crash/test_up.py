@@ -2,9 +2,6 @@
 
 What the product did is written down by others and compared by `programs/checker`, which knows nothing of its code.
 The suite's form is short; `just crash up` runs the long one: 50,000 events and 200 kills, at the moments of a seed.
-Seen to fail, each by the checker's word: ingest that answers before the log has it (`accepted and never entered`),
-memory of ids left out (`entered twice`, `done twice at a receiver that honours the key`), a delivery called before
-its claim is committed (`marketing repeated`), what a dead worker left taken for untried (`marketing repeated`).
 """
 
 import threading
