@@ -88,6 +88,7 @@ class Ground:
     posters: list[subprocess.Popen[bytes]] = field(default_factory=list)
     posted: int = 0
     finished: int = 0
+    mailed: float = 0.1  # of people
     _after: int = 0
     _watching: list[threading.Thread] = field(default_factory=list)
     _writing: threading.Lock = field(default_factory=threading.Lock)
@@ -95,10 +96,10 @@ class Ground:
     def __post_init__(self) -> None:
         self.calls, self.mails = Ledger(self.place / "calls"), Ledger(self.place / "mails")
 
-    def post(self, events: int, seed: int, per_second: float = 10_000) -> None:
+    def post(self, events: int, seed: int) -> None:
         """A process that posts so many events, each of a person of its own."""
         product = self.fleet.product
-        given = (product.url, product.write_key, str(events), str(per_second), str(seed), str(self.place / "accepted"))
+        given = (product.url, product.write_key, str(events), str(self.mailed), str(seed), str(self.place / "accepted"))
         self.posters.append(program("poster", *given))
         self.posted += events
 

@@ -17,25 +17,19 @@ POSTERS = 4
 FEWEST, MOST = 10, 100  # events a post
 GIVES_UP_AFTER = 150.0  # seconds of refusals
 REPEATED = 0.2  # of posts are posted again, though they were accepted
-MAILED = 0.1  # of people get mails, the others calls
 
 
-def post_all(url: str, key: str, events: int, per_second: float, seed: int, ledger: Path) -> None:
-    """Post so many events, each of a person of its own, no faster than told; the accepted ones to `ledger`."""
-    shares, taking, began = _shares(events, Random(seed)), threading.Lock(), time.monotonic()
-    posted, writing = 0, threading.Lock()
+def post_all(url: str, key: str, shares: Iterator[list[dict[str, Any]]], seed: int, ledger: Path) -> None:
+    """Post these shares of events, as fast as they are accepted; the accepted ones to `ledger`."""
+    taking, writing = threading.Lock(), threading.Lock()
 
     def work(chance: Random, written: Any) -> None:
-        nonlocal posted
         door = Door(url, key)
         while True:
             with taking:
                 share = next(shares, None)
-                due = began + posted / per_second
-                posted += len(share or ())
             if share is None:
                 return
-            time.sleep(max(0.0, due - time.monotonic()))
             door.until_accepted(share)
             with writing:
                 written.write("".join(_line(one) for one in share))
@@ -86,17 +80,18 @@ class Door:
         return True
 
 
-def _shares(events: int, chance: Random) -> Iterator[list[dict[str, Any]]]:
+def _shares(events: int, mailed: float, chance: Random) -> Iterator[list[dict[str, Any]]]:
+    """So many events, each of a person of its own; this share of people gets mails, the others calls."""
     run, made = uuid.uuid4().hex[:8], 0
     while made < events:
         size = min(chance.randint(FEWEST, MOST), events - made)
-        yield [_event(f"{run}-{made + number}", chance) for number in range(size)]
+        yield [_event(f"{run}-{made + number}", mailed=chance.random() < mailed) for number in range(size)]
         made += size
 
 
-def _event(user: str, chance: Random) -> dict[str, Any]:
+def _event(user: str, *, mailed: bool) -> dict[str, Any]:
     event: dict[str, Any] = {"type": "track", "userId": user, "messageId": str(uuid.uuid4()), "event": "Joined"}
-    if chance.random() < MAILED:
+    if mailed:
         traits = {"email": f"{user}@people.example", "marketing_agreed": True}
         event |= {"event": "Lettered", "context": {"traits": traits}}
     return event
@@ -108,4 +103,5 @@ def _line(event: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    post_all(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]), Path(sys.argv[6]))
+    events = _shares(int(sys.argv[3]), float(sys.argv[4]), Random(int(sys.argv[5])))
+    post_all(sys.argv[1], sys.argv[2], events, int(sys.argv[5]), Path(sys.argv[6]))
