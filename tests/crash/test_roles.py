@@ -57,7 +57,7 @@ def _cut(production: Ground, chance: Random, name: str, server: Server) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_who_wakes_after_another_took_over_repeats_nothing(production: Ground) -> None:
+def test_case_60_who_wakes_after_another_took_over_repeats_nothing(production: Ground) -> None:
     """faults B21, B22, D60: stopped in its tracks until its partitions are another's, then let go on."""
     for name in ("journey-1", "dispatcher-1"):
         production.post(200, FORM.seed)
