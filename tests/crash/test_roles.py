@@ -123,6 +123,7 @@ def test_workers_that_join_and_leave_under_load_lose_and_repeat_nothing(producti
         production.post(150, FORM.seed)
         third.start()
         eventually(lambda: not _is_nobodys(production, "journey-3"), 60)
+        production.post(150, FORM.seed)
         production.when_taken(production.taken() + 10)
         if turn % 2:
             third.kill()
