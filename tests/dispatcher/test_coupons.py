@@ -7,11 +7,22 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import in_transaction
+from dangol.definitions import Document
 from dangol.messages import CouponIssue
 from dangol_dispatcher import coupons
 from dangol_dispatcher.rulebook import PoolRule
 from tests.support.databases import sqlite_copy
-from tests.support.dispatching import NOON, WORKSPACE, Shop, WoundClock, documents, open_shop
+from tests.support.dispatching import (
+    NOON,
+    WORKSPACE,
+    Shop,
+    ToldGateway,
+    WoundClock,
+    a_message,
+    documents,
+    open_shop,
+    some_facts,
+)
 
 
 @pytest.fixture
@@ -67,3 +78,30 @@ async def test_a_file_that_grew_gives_its_new_codes(url: str) -> None:
     async with open_shop(url, WoundClock(), documents()) as shop:
         assert await bound(shop, "i1", PoolRule("gift", None, ("AAA",))) == "AAA"
         assert await bound(shop, "i2", PoolRule("gift", None, ("AAA", "BBB"))) == "BBB"
+
+
+async def test_a_coupon_code_is_the_same_ever_after(url: str) -> None:
+    said = {"email": {"subject": "x", "text": "{{ gift.code }}", "from": "s@e.test"}}
+    advert = Document("template", "advert", {"template": "advert", "category": "marketing", **said})
+    pool = Document("coupon", "comeback", {"coupon": "comeback", "generate": "CB-########"})
+    issue = {"gift": CouponIssue(pool="comeback", issue="i1")}
+    mail = ToldGateway()
+    async with open_shop(
+        url, WoundClock(), [*(one for one in documents() if one.name != "advert"), advert, pool]
+    ) as shop:
+        await shop.hear(some_facts(), a_message("m1", coupons=issue), a_message("m2", coupons=issue))
+        await shop.hear(a_message("m3", coupons={"gift": CouponIssue(pool="comeback", issue="i2")}))
+        await shop.work(mail)
+        codes = [one.content.parts["text"].split()[0] for one in sorted(mail.handed, key=lambda one: one.message)]
+        assert codes[0] == codes[1] != codes[2]
+        assert codes[0].startswith("CB-") and not set(codes[0][3:]) & set("01ILO#")
+
+
+async def test_an_empty_pool_holds_the_message_until_codes_come(url: str) -> None:
+    pool = Document("coupon", "comeback", {"coupon": "comeback", "codes": []})
+    issue = {"gift": CouponIssue(pool="comeback", issue="i1")}
+    mail = ToldGateway()
+    async with open_shop(url, WoundClock(), [*documents(), pool]) as shop:
+        await shop.hear(some_facts(), a_message("m1", coupons=issue))
+        await shop.work(mail)
+        assert await shop.status("m1") == ("held", "coupon_pool_empty")

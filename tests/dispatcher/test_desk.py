@@ -12,7 +12,7 @@ from dangol.db import in_transaction
 from dangol.decisions import Verdict
 from dangol.definitions import Document
 from dangol.events import Fate
-from dangol.messages import Cancel, CouponIssue
+from dangol.messages import Cancel
 from dangol_dispatcher import replay, switches
 from dangol_dispatcher.answering import WORKERS_ENDED
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Later, Outcome, Rejected
@@ -371,31 +371,6 @@ async def test_case_52_an_erased_person_is_forgotten_and_gets_nothing_more(url: 
         assert [(await shop.status(id))[1] for id in ("m2", "m3")] == ["erased", "erased"]
         seen = str([await shop.see("m1"), await shop.see("m2")])
         assert "Kim" not in seen and "example.test" not in seen
-
-
-async def test_a_coupon_code_is_the_same_ever_after(url: str) -> None:
-    said = {"email": {"subject": "x", "text": "{{ gift.code }}", "from": "s@e.test"}}
-    advert = Document("template", "advert", {"template": "advert", "category": "marketing", **said})
-    pool = Document("coupon", "comeback", {"coupon": "comeback", "generate": "CB-########"})
-    issue = {"gift": CouponIssue(pool="comeback", issue="i1")}
-    mail = ToldGateway()
-    async with shop_of(url, advert, pool) as shop:
-        await shop.hear(some_facts(), a_message("m1", coupons=issue), a_message("m2", coupons=issue))
-        await shop.hear(a_message("m3", coupons={"gift": CouponIssue(pool="comeback", issue="i2")}))
-        await shop.work(mail)
-        codes = [one.content.parts["text"].split()[0] for one in sorted(mail.handed, key=lambda one: one.message)]
-        assert codes[0] == codes[1] != codes[2]
-        assert codes[0].startswith("CB-") and not set(codes[0][3:]) & set("01ILO#")
-
-
-async def test_an_empty_pool_holds_the_message_until_codes_come(url: str) -> None:
-    pool = Document("coupon", "comeback", {"coupon": "comeback", "codes": []})
-    issue = {"gift": CouponIssue(pool="comeback", issue="i1")}
-    mail = ToldGateway()
-    async with shop_of(url, pool) as shop:
-        await shop.hear(some_facts(), a_message("m1", coupons=issue))
-        await shop.work(mail)
-        assert await shop.status("m1") == ("held", "coupon_pool_empty")
 
 
 async def test_case_84_a_late_consent_older_than_a_refusal_opens_nothing(url: str) -> None:
