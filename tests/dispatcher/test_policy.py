@@ -1,10 +1,10 @@
 """May it be sent? Every rule at its edges, with the reason it gives. Each legal row is a named rule here."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dangol.decisions import Reason
 from dangol.messages import Address

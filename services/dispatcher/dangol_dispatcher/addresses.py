@@ -1,10 +1,12 @@
 """Which of a person's addresses a channel can use."""
 
+from collections.abc import Mapping
+
 from dangol.decisions import Reason
 from dangol.messages import Address, Channel
 from dangol_dispatcher.model import Recipient, Skip
 
-KIND = {
+KIND: Mapping[str, str] = {
     Channel.EMAIL: "email",
     Channel.SMS: "phone",
     Channel.LMS: "phone",
@@ -28,7 +30,7 @@ def endpoint_of(recipient: Recipient, channel: str) -> str | Skip:
 
 def fits(address: Address, channel: str) -> bool:
     """Whether an address is of the kind a channel needs; a browser's device takes web push, the others push."""
-    if address.kind != KIND.get(Channel(channel)):
+    if address.kind != KIND.get(channel):
         return False
     if address.kind == "device":
         return (address.detail.get("platform") == "web") == (channel == Channel.WEB_PUSH)

@@ -1,8 +1,9 @@
 """What a gateway's answer makes of a message: every transition of a claimed delivery as a named function."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
+
+import msgspec
 
 from dangol.decisions import Reason, Verdict
 from dangol.events import Fate
@@ -15,8 +16,7 @@ WORKERS_ENDED = 5  # while it was with them: then a delivery is tried again by i
 THROTTLED_FOR = timedelta(seconds=30)  # where the gateway does not say for how long
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True):
     """A claimed delivery with what its row counts. `key_until`: while the gateway honours the key."""
 
     claimed: Claimed

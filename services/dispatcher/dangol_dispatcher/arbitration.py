@@ -1,8 +1,9 @@
 """When several messages compete for one person's slots, the highest priority goes first."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from dangol.decisions import Reason
 from dangol_dispatcher.model import Choice, Drop, Go, Hold, SendRequest, Spent, Standing

@@ -1,9 +1,10 @@
 """Claiming: the rules asked again in one transaction with the reservation, and a row that says what is being tried."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
@@ -35,8 +36,7 @@ LEASE_BEYOND = timedelta(seconds=10)
 WORKER_GONE = Ambiguous("the worker that tried it is gone", worker_gone=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """What is ready to be said, rendered ahead of the claim; or why it cannot be."""
 
     content: Content | None
@@ -133,7 +133,7 @@ def _go(this: Round, one: Considered, go: Go) -> None:
     if ready is None or ready.number != this.counter.rules.number:
         return
     if ready.problem:
-        this.turns.append((waiting, ledger.held(replace(waiting, channel=go.channel), ready.problem)))
+        this.turns.append((waiting, ledger.held(msgspec.structs.replace(waiting, channel=go.channel), ready.problem)))
     elif ready.content and _where(ready.content) == (go.channel, go.endpoint) and len(this.claimed) < this.at_most:
         claimed = _claimed(this, waiting, ready.content)
         counts = _counts(this.counter, waiting)

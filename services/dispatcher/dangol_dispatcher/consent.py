@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dangol.decisions import Reason
-from dangol.messages import CONSENT_CHANNEL, Channel, ConsentStatement
+from dangol.messages import CONSENT_CHANNEL, ConsentStatement
 from dangol_dispatcher.model import Consent, Skip, Standing
 
 CONSENT_CHANNELS = ("email", "sms", "push", "kakao", "in_app")
 MARKETING = "marketing"
+_ROADS = {channel.value: road for channel, road in CONSENT_CHANNEL.items()}
 
 
 def standing_consents(statements: Iterable[ConsentStatement]) -> dict[tuple[str, str], Consent]:
@@ -33,10 +34,7 @@ def channels_of(statement: ConsentStatement) -> tuple[str, ...]:
 
 def consent_channel(channel: str) -> str:
     """The road a channel goes by, for which consent is stated and endpoints are suppressed."""
-    try:
-        return CONSENT_CHANNEL.get(Channel(channel), channel)
-    except ValueError:
-        return channel
+    return _ROADS.get(channel, channel)
 
 
 def needs_consent(channel: str, category: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -61,15 +62,19 @@ async def consents_of(conn: AsyncConnection, profiles: Collection[str]) -> Mappi
     """What holds now, by profile, then by (purpose, consent channel)."""
 
     def theirs() -> Select[Any]:
-        return select(CONSENT).where(among(conn, CONSENT.c.profile, "profiles"))
+        told = (CONSENT.c[name] for name in ("profile", "purpose", "channel", "granted", "night", "at"))
+        return select(*told).where(among(conn, CONSENT.c.profile, "profiles"))
 
     rows = await read(conn, ("consents",), theirs, profiles=sorted(profiles))
     found: dict[str, dict[tuple[str, str], Consent]] = {}
-    for row in rows:
-        found.setdefault(row.profile, {})[row.purpose, row.channel] = Consent(
-            bool(row.granted), bool(row.night), moment_of(row.at)
-        )
+    for profile, purpose, channel, granted, night, at in rows:
+        found.setdefault(profile, {})[purpose, channel] = _consent(granted, night, at)
     return found
+
+
+@lru_cache(maxsize=4096)  # one statement is several rows, read at every look
+def _consent(granted: Any, night: Any, at: Any) -> Consent:
+    return Consent(bool(granted), bool(night), moment_of(at))
 
 
 async def join(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
@@ -30,8 +31,7 @@ class Counter:
     deadline: timedelta = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Considered:
+class Considered(msgspec.Struct, frozen=True):
     """A message with what the rules say of it now."""
 
     waiting: Waiting

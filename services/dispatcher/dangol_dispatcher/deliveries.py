@@ -1,7 +1,6 @@
 """Deliveries and their attempts as rows: written before a gateway is called, closed when it has answered."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +20,7 @@ COUNTS = ("id", "status", "fence", "counted_attempts", "ambiguous")
 LONGEST_SAID = 2000  # characters of a gateway's answer that are kept
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """A delivery's try with what came of it."""
 
     tried: Tried

@@ -119,7 +119,7 @@ class Desk:
     async def _restock(self) -> tuple[Stock, datetime | None]:
         """What is due, rendered as far as it may soon start; and when to come again where there is nothing."""
         office = self._office
-        stock, rows, codes, until = await in_transaction(office.db, self._look)
+        stock, rows, codes, until = await in_transaction(office.db, self._look, durable=False)
         supplied = [one for one in stock.going() if one.waiting.request.message.id in codes]
         stock.ready = await prepare(stock.workspace, office.sealer, supplied, rows, codes)
         return stock, until

@@ -20,7 +20,7 @@ KEPT = 64 * 1024  # bytes of an answer
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; `body` at most 64 KB of it, as it came."""
+    """What came back; `body` at most 64 KB of it, as it came; names of `headers` in any case."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,7 +66,7 @@ class Egress:
             auto_decompress=False,
             max_field_size=16 * 1024,
             timeout=aiohttp.ClientTimeout(total=None),
-            skip_auto_headers=("User-Agent", "Content-Type"),
+            skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
         )
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], deadline: timedelta = DEADLINE) -> Answer:
@@ -110,7 +110,7 @@ class Egress:
                 if len(kept) >= KEPT:
                     response.close()  # the rest is not ours to read
                     break
-            return Answer(response.status, {key.lower(): value for key, value in response.headers.items()}, bytes(kept))
+            return Answer(response.status, response.headers, bytes(kept))
 
     def _socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """The one place where a socket is made: the last look at the very address it will connect to."""

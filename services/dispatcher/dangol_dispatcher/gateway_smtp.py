@@ -194,7 +194,7 @@ class SmtpGateway:
         raise trouble
 
 
-class _Stale(Later):
+class _Stale(Later, frozen=True):
     """Surely not taken, and perhaps only because the connection was an old one."""
 
 

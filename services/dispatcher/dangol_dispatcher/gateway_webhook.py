@@ -43,6 +43,8 @@ class WebhookGateway:
 
     async def send_many(self, claimed: Sequence[Claimed]) -> Sequence[Outcome]:
         """One call each, side by side."""
+        if len(claimed) == 1:  # as nearly always: without a task of its own
+            return [await self._send(claimed[0])]
         return await asyncio.gather(*(self._send(one) for one in claimed))
 
     async def close(self) -> None:

@@ -79,15 +79,17 @@ async def _people(db: Db, conn: AsyncConnection, heard: Heard) -> dict[str, Reci
         for one in heard.facts
         for profile in everyone_in([one])
     }
-    await add_missing(db, conn, stubs.values())
+    if db.dialect != "sqlite":  # there the transaction is the lock, and `_learn` writes them
+        await add_missing(db, conn, stubs.values())
     named = set(stubs) | {one.profile for one in heard.messages} | {one.profile for one in heard.cancels}
+    known: dict[str, Recipient] = {}
     for _ in range(MOST_JOINS):
         known = await load_recipients(conn, named)
         more = {one.merged_into for one in known.values() if one.merged_into} - named
         if not more:
             break
         named |= {profile for profile in more if profile}
-    return await lock_recipients(conn, named)
+    return stubs | known if db.dialect == "sqlite" else await lock_recipients(conn, named)
 
 
 async def _learn(

@@ -1,9 +1,10 @@
 """The ledger: what the rules' answer makes of a message, each transition as a named function."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from dangol.decisions import Reason, Verdict
 from dangol.events import Fate
@@ -21,8 +22,7 @@ from dangol_dispatcher.telling import Told
 GIVEN_UP = frozenset({Reason.REJECTED_PERMANENTLY, Reason.GAVE_UP})
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """A message of the queue as it stands."""
 
     request: SendRequest
@@ -33,7 +33,7 @@ class Waiting:
     gateway: str = ""
     channel: str | None = None
     reason: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
     delivery: str | None = None
     decided: int = 0
     counted_at: datetime | None = None
@@ -44,21 +44,19 @@ class Waiting:
         return self.status in (Status.ASKED, Status.HELD, Status.CLAIMED, Status.RETRYING)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True):
     """What becomes of the message's slot in the caps."""
 
     at: datetime | None  # None: it is free again, for surely nothing was sent
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """What becomes of a message: its next state, the decisions told, and its fate where that is an event."""
 
     status: Status
     due_at: datetime
     reason: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
     told: tuple[Told, ...] = ()
     fate: Fate | None = None
     gateway: str | None = None  # None: as it was

@@ -95,4 +95,4 @@ def links_for(sealer: Sealer, workspace: str, profile: str, message: str, channe
 
 def _short(text: str) -> str | bytes:
     """A UUID as its 16 bytes."""
-    return UUID(text).bytes if is_uuid(text) else text
+    return bytes.fromhex(text.replace("-", "")) if is_uuid(text) else text

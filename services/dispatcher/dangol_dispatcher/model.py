@@ -1,10 +1,11 @@
 """The nouns of dispatcher: a delivery as a chain of types, what the rules say, and the port to gateways."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
+
+import msgspec
 
 from dangol.messages import Address, Message
 
@@ -34,52 +35,46 @@ class Status(StrEnum):
     FAILED = "failed"  # given up: a dead letter, replayable
 
 
-@dataclass(frozen=True, slots=True)
-class Go:
+class Go(msgspec.Struct, frozen=True):
     """It may be sent on this channel, now."""
 
     channel: str
     endpoint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """Not now; ask again at `until`."""
 
     until: datetime
     reason: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(msgspec.Struct, frozen=True):
     """Not at all."""
 
     reason: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(msgspec.Struct, frozen=True):
     """Not on this channel; the next one may do."""
 
     reason: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
 
 
 Answer = Go | Hold | Drop
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """What the rules say of a message over all its channels, and why channels were passed over on the way."""
 
     answer: Answer
     skipped: tuple[tuple[str, Skip], ...] = ()  # (channel, why), in the order of preference
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True):
     """A person as dispatcher knows them: the newest facts."""
 
     profile: str
@@ -91,13 +86,12 @@ class Recipient:
     addresses: tuple[Address, ...] = ()
     zone: str | None = None
     locale: str | None = None
-    traits: Mapping[str, Any] = field(default_factory=dict)
+    traits: Mapping[str, Any] = {}
     merged_into: str | None = None
     erased: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(msgspec.Struct, frozen=True):
     """What was last stated for one purpose on one consent channel. `night`: may also be reached at night."""
 
     granted: bool
@@ -105,8 +99,7 @@ class Consent:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(msgspec.Struct, frozen=True):
     """A message that took a slot of the caps: dated by its last attempt, its tags those of that time."""
 
     message: str
@@ -117,19 +110,17 @@ class Spent:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """Everything the rules look at about one person at one moment."""
 
     recipient: Recipient | None  # None: no facts have come yet
-    consents: Mapping[tuple[str, str], Consent] = field(default_factory=dict)  # (purpose, consent channel)
+    consents: Mapping[tuple[str, str], Consent] = {}  # (purpose, consent channel)
     suppressed: frozenset[tuple[str, str]] = frozenset()  # (consent channel, endpoint)
     recent: tuple[Spent, ...] = ()
     switches: frozenset[str] = frozenset()  # kill switches that are on: all, channel:sms, journey:x, …
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What is said on one channel, rendered: the very bytes that every retry repeats.
 
     `parts` by channel: email {subject, html, text, headers, from, to, reply_to} (`raw` the whole MIME message);
@@ -142,8 +133,7 @@ class Content:
     raw: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """A delivery a committed row says is being tried: only this may be handed to a gateway."""
 
     delivery: str  # the idempotency key: uuid5(message, channel, endpoint)
@@ -160,16 +150,14 @@ class Claimed:
     possible_duplicate: bool = False  # a try before this one may have been taken, and the gateway has no key
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """The gateway took it. `provider_id` is its name for it."""
 
     provider_id: str = ""
     said: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """The gateway will never take it. `suppress`: the endpoint is dead; `credentials`: ours are."""
 
     said: str
@@ -177,8 +165,7 @@ class Rejected:
     credentials: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(msgspec.Struct, frozen=True):
     """Surely not taken; may be tried again, not before `after` (a connection refused, a 4xx of SMTP, a 429)."""
 
     said: str
@@ -186,8 +173,7 @@ class Later:
     throttled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
+class Ambiguous(msgspec.Struct, frozen=True):
     """Perhaps taken: no answer, or one that may come after the deed."""
 
     said: str
@@ -219,8 +205,7 @@ class Gateway(Protocol):
         """Release the connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendRequest:
+class SendRequest(msgspec.Struct, frozen=True):
     """A message with what the dispatcher has learnt of it: all that the rules ask about one message."""
 
     message: Message
@@ -228,7 +213,7 @@ class SendRequest:
     asked_at: datetime
     expires_at: datetime
     tags: tuple[str, ...] = ()
-    passed: Mapping[str, str] = field(default_factory=dict)  # channels given up → reason
+    passed: Mapping[str, str] = {}  # channels given up → reason
     pinned: tuple[str, str] | None = None  # (channel, endpoint) of a delivery nobody knows the fate of
     counted: str = ""  # the channel on which it holds a slot already
     cancelled: str = ""  # why journey no longer wants it, said when it was too late to drop it at once

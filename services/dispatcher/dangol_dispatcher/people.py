@@ -1,7 +1,8 @@
 """Person facts: the newest version wins, and two people who are one are joined."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dangol.messages import Facts
 from dangol_dispatcher.model import Recipient

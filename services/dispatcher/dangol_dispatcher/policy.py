@@ -77,6 +77,8 @@ def channels_of(request: SendRequest, recipient: Recipient | None, rules: Rules)
 
 def switched_off(request: SendRequest, channel: str, rules: Rules, standing: Standing) -> str | None:
     """The kill switch that stops this, if one is on."""
+    if not standing.switches:
+        return None
     message = request.message
     places = {
         "all",

@@ -1,7 +1,8 @@
 """The queue: messages as rows, found when due, locked, and moved on by what became of them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,7 +25,9 @@ READ = (
     *("id", "workspace", "profile", "status", "reason", "details", "gateway", "channel", "category", "payload"),
     *("passed", "delivery", "asked_at", "due_at", "expires_at", "counted_at", "cancelled", "decided"),
 )
-_messages = msgspec.json.Decoder(Message)
+_STATUS = {status.value: status for status in Status}
+# Looked at, claimed and recorded within a moment, each from its row: nothing changes a message that is read.
+_message = lru_cache(maxsize=1024)(msgspec.json.Decoder(Message).decode)
 
 
 async def due_messages(
@@ -124,36 +127,47 @@ def _moving(row: Row) -> UpdateBase:
     return update(MESSAGE).where(MESSAGE.c.id == bindparam("row_id")).values(columns)
 
 
-def waiting_of(row: Row, rules: Rules, endpoint: str | None = None) -> Waiting:
-    """A row of the queue as the rules look at it. `endpoint`: of the delivery that may not be left."""
-    message = _messages.decode(row["payload"])
+def waiting_of(row: Sequence[Any], rules: Rules) -> Waiting:
+    """A row of the queue as the rules look at it: what is `READ`, and the endpoint of the delivery that may not be
+    left."""
+    _, workspace, profile, status, reason, details, gateway, channel, category, payload, *rest = row
+    passed, delivery, asked_at, due_at, expires_at, counted_at, cancelled, decided, endpoint = rest
+    message = _message(payload)
     template = rules.templates.get(message.template)
-    pinned = (row["channel"], endpoint) if row["delivery"] and endpoint is not None else None
     request = SendRequest(
         message=message,
-        category=template.category if template else row["category"],
-        asked_at=row["asked_at"],
-        expires_at=row["expires_at"],
+        category=template.category if template else category,
+        asked_at=moment_of(asked_at),
+        expires_at=moment_of(expires_at),
         tags=template.tags if template else (),
-        passed=msgspec.json.decode(row["passed"], type=dict[str, str]),
-        pinned=pinned,
-        counted=row["channel"] or "" if row["counted_at"] else "",
-        cancelled=row["cancelled"],
+        passed=_mapping(passed),
+        pinned=(channel, endpoint) if delivery and endpoint is not None else None,
+        counted=channel or "" if counted_at else "",
+        cancelled=cancelled,
     )
     return Waiting(
         request=request,
-        workspace=row["workspace"],
-        profile=row["profile"],
-        status=Status(row["status"]),
-        due_at=row["due_at"],
-        gateway=row["gateway"],
-        channel=row["channel"],
-        reason=row["reason"],
-        details=msgspec.json.decode(row["details"], type=dict[str, Any]),
-        delivery=row["delivery"],
-        decided=row["decided"],
-        counted_at=row["counted_at"],
+        workspace=workspace,
+        profile=profile,
+        status=_STATUS[status],
+        due_at=moment_of(due_at),
+        gateway=gateway,
+        channel=channel,
+        reason=reason,
+        details=_mapping(details),
+        delivery=delivery,
+        decided=decided,
+        counted_at=moment_of(counted_at),
     )
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """A JSON object; nearly all are empty."""
+    return {} if text == "{}" else msgspec.json.decode(text, type=dict[str, Any])
+
+
+def _text(mapping: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(mapping).decode() if mapping else "{}"
 
 
 def _joined() -> Select[Any]:
@@ -163,14 +177,7 @@ def _joined() -> Select[Any]:
 
 
 def _waiting(rules: Rules, rows: Iterable[Any]) -> list[Waiting]:
-    return [waiting_of(row, rules, row["endpoint"]) for row in map(_with_moments, rows)]
-
-
-def _with_moments(row: Any) -> Row:
-    told: Row = row._asdict()
-    for name in ("asked_at", "due_at", "expires_at", "counted_at"):
-        told[name] = moment_of(told[name])
-    return told
+    return [waiting_of(row, rules) for row in rows]
 
 
 def _changes(waiting: Waiting, turn: Turn, now: datetime) -> Row:
@@ -179,14 +186,14 @@ def _changes(waiting: Waiting, turn: Turn, now: datetime) -> Row:
         "status": turn.status.value,
         "due_at": turn.due_at,
         "reason": str(turn.reason),
-        "details": msgspec.json.encode(dict(turn.details)).decode(),
+        "details": _text(turn.details),
         "gateway": waiting.gateway if turn.gateway is None else turn.gateway,
         "channel": turn.channel,
-        "passed": msgspec.json.encode(dict(waiting.request.passed if turn.passed is None else turn.passed)).decode(),
+        "passed": _text(waiting.request.passed if turn.passed is None else turn.passed),
         "delivery": turn.delivery,
         "counted_at": waiting.counted_at if turn.slot is None else turn.slot.at,
         "category": waiting.request.category,
-        "tags": msgspec.json.encode(waiting.request.tags).decode(),
+        "tags": msgspec.json.encode(waiting.request.tags).decode() if waiting.request.tags else "[]",
         "decided": waiting.decided + len(turn.told),
         "updated_at": now,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -90,8 +91,10 @@ async def run_many(
     `name` once, and the rows go to the driver as they are.
     """
     text, names, _ = _compile(conn, (*name, *rows[0]), statement, list(rows[0]))
-    in_sqlite = conn.dialect.name == "sqlite"
-    await conn.exec_driver_sql(text, [_plain(map(row.__getitem__, names), in_sqlite) for row in rows])
+    ordered = [tuple([row[one] for one in names]) for row in rows]
+    if conn.dialect.name == "sqlite":
+        ordered = [tuple([_text_of(one) if type(one) is datetime else one for one in row]) for row in ordered]
+    await conn.exec_driver_sql(text, ordered)
 
 
 async def read(
@@ -110,7 +113,12 @@ async def read(
 
 def moment_of(value: Any) -> Any:
     """A moment as `read` gives it."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    return _moment_in(value) if type(value) is str else value
+
+
+# The rows of a batch share most of their moments.
+_text_of = lru_cache(maxsize=1024)(moment)
+_moment_in = lru_cache(maxsize=1024)(datetime.fromisoformat)
 
 
 def _compile(
@@ -129,7 +137,7 @@ def _plain(values: Iterable[Any], in_sqlite: bool) -> tuple[Any, ...]:
     if not in_sqlite:
         return tuple(values)
     return tuple(
-        [moment(one) if type(one) is datetime else listing(one) if type(one) is list else one for one in values]
+        [_text_of(one) if type(one) is datetime else listing(one) if type(one) is list else one for one in values]
     )
 
 

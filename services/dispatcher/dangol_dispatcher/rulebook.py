@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from dangol_dispatcher.caps import Cap
@@ -58,7 +59,7 @@ class HoldWhile:
     holds: Callable[[Recipient], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """Everything published in one workspace that dispatcher needs. `number` is the definitions' number."""
 
@@ -80,5 +81,9 @@ class Rules:
 
     def gateway_for(self, channel: str) -> str | None:
         """The gateway a channel leaves by; None where there is none."""
-        named = (rule.name for rule in self.gateways.values() if rule.channel == channel)
-        return next(named, self.default_gateway)
+        return self._leaves_by.get(channel, self.default_gateway)
+
+    @cached_property
+    def _leaves_by(self) -> Mapping[str, str]:
+        """The first gateway of each channel: asked several times a message."""
+        return {rule.channel: rule.name for rule in reversed(list(self.gateways.values()))}

@@ -50,10 +50,10 @@ async def spent_by(conn: AsyncConnection, profiles: Collection[str], since: date
 
     rows = await read(conn, ("spent",), theirs, profiles=sorted(profiles), since=since - timedelta(seconds=1))
     found: dict[str, list[Spent]] = {}
-    for row in rows:
-        tags = tuple(msgspec.json.decode(row.tags, type=list[str]))
-        one = Spent(row.id, moment_of(row.counted_at), row.category, row.channel or "", row.journey, tags)
-        found.setdefault(row.profile, []).append(one)
+    for profile, id, counted_at, category, channel, journey, tags in rows:
+        named = () if tags == "[]" else tuple(msgspec.json.decode(tags, type=list[str]))
+        one = Spent(id, moment_of(counted_at), category, channel or "", journey, named)
+        found.setdefault(profile, []).append(one)
     return found
 
 

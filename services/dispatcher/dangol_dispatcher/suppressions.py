@@ -4,6 +4,7 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -81,6 +82,7 @@ def place_of(channel: str, endpoint: str) -> Place:
     return consent_channel(channel), endpoint
 
 
+@lru_cache(maxsize=4096)  # asked again by the claim, and by the last look
 def hashed(key: str, road: str, endpoint: str) -> str:
     """The keyed hash of an endpoint; mail addresses do not differ by case."""
     plain = endpoint.casefold() if road == "email" else endpoint

@@ -1,5 +1,6 @@
 """Saying from inside a transaction what became of messages: their decisions and the events of their fate."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -23,6 +24,7 @@ async def tell(
     """Put all of it into the outbox: events first, for a journey waits for them."""
     events: list[Outgoing] = []
     decided: list[Outgoing] = []
+    counted: Counter[tuple[str, str]] = Counter()
     for waiting, turn in turns:
         message = waiting.request.message
         person = whom(message, people.get(waiting.profile))
@@ -35,6 +37,7 @@ async def tell(
             }
             events.append(fate_event(message, person, turn.fate, now, properties))
         decided += decisions(message, person, waiting.profile, turn.told, waiting.decided, now)
-        for one in turn.told:
-            metrics.DECISIONS.labels(BY, one.verdict, str(one.reason).partition(":")[0]).inc()
+        counted.update((one.verdict, str(one.reason).partition(":")[0]) for one in turn.told)
+    for (verdict, reason), times in counted.items():
+        metrics.DECISIONS.labels(BY, verdict, reason).inc(times)
     await outbox.put(conn, events + decided)

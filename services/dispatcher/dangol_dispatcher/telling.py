@@ -1,9 +1,10 @@
 """What the dispatcher tells, each named so that a repeat is one: decisions, and events of what became of a message."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from dangol.codec import encode
 from dangol.decisions import Decision, Verdict
@@ -17,19 +18,17 @@ from dangol_dispatcher.model import Recipient
 BY = "dispatcher"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """One decision about a message."""
 
     verdict: Verdict
     reason: str
     channel: str | None = None
     gateway: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Whom:
+class Whom(msgspec.Struct, frozen=True):
     """The person a message is about, under their newest ids."""
 
     key: str

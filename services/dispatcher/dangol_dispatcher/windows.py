@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
@@ -21,6 +22,7 @@ class Hours:
         return local >= self.start or local < self.end
 
 
+@lru_cache(maxsize=1024)
 def zone_of(name: str | None) -> ZoneInfo | None:
     """The zone of an IANA name; None for none, or one that does not exist."""
     try:
@@ -48,7 +50,11 @@ def first_at_or_after(day: date, clock_time: time, zone: ZoneInfo, now: datetime
 
 def period(per: str, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
     """The calendar day, week (from Monday) or month around `now`: its start and its end, in UTC."""
-    today = now.astimezone(zone).date()
+    return _period(per, zone, now.astimezone(zone).date())
+
+
+@lru_cache(maxsize=1024)  # asked for every message, and the same for all people of a zone
+def _period(per: str, zone: ZoneInfo, today: date) -> tuple[datetime, datetime]:
     if per == "day":
         first, next_first = today, today + ONE_DAY
     elif per == "week":
