@@ -110,7 +110,7 @@ def _untouched(hands: Hands, claimed: Sequence[Claimed]) -> bool:
 async def _insisting(db: Db, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     """In a transaction, again for a while where the database can't: what we know of a delivery must not get lost.
 
-    It need not wait for the disk: after a power cut the claim, which did, is found again as what nobody knows the end of.
+    It need not wait for the disk: after a power cut the claim, which did, is found as what nobody knows the end of.
     """
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(Unavailable),
