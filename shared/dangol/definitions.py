@@ -21,6 +21,7 @@ __all__ = ["CHECKERS", "DefinitionSet", "Document", "Problem", "check", "load", 
 
 CHECKERS = ("dangol_journey.check:check", "dangol_dispatcher.check:check")
 LOCK = 0x64616E676F6C  # "dangol": the advisory lock of the set
+_NEWEST = select(func.coalesce(func.max(Publication.number), 0))  # built once: each batch and claim begins with it
 
 
 async def number(conn: AsyncConnection) -> int:
@@ -96,7 +97,7 @@ def _checker(name: str) -> Callable[[DefinitionSet], list[Problem]] | None:
 
 
 async def _newest(conn: AsyncConnection) -> int:
-    return int((await conn.execute(select(func.coalesce(func.max(Publication.number), 0)))).scalar_one())
+    return int((await conn.execute(_NEWEST)).scalar_one())
 
 
 def _refuse_stale(in_force: DefinitionSet, base: int | None, expect: Mapping[tuple[str, str], int]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +28,7 @@ from dangol_dispatcher.published import Workspace
 from dangol_ingest import segment
 from dangol_ingest.intake import Intake
 from dangol_ingest.model import Arrival
+from dangol_journey import moments
 from dangol_journey import worker as journey
 from dangol_journey.batch import Workshop
 from dangol_journey.journey import Definitions
@@ -38,6 +40,8 @@ from tests.simulation.process import OF, Process
 from tests.simulation.providers import Ledger, open_providers
 from tests.simulation.shop import WORKSPACE
 
+# Nobody else writes here and the world pokes when it puts the clock on: idle looks would be most of the month's work.
+moments.LOOK_EVERY["sqlite"] = timedelta(seconds=60)
 SETTINGS: Settings = read_settings({}, data="/nowhere", link_secret="of the simulation", member="up")
 _compiled: dict[tuple[int, ...], Definitions] = {}
 _rulebooks: dict[tuple[int, int], dict[str, Workspace]] = {}

@@ -123,8 +123,8 @@ class World:
                 await self.poke()
 
     def jump(self, by: timedelta) -> None:
-        """The clock is put on: nobody has anything to do meanwhile."""
-        self.offset += by
+        """The clock is put on: nobody has anything to do meanwhile. Never back, where a settling took longer."""
+        self.offset += max(by, timedelta(0))
 
     async def poke(self) -> None:
         """A commit, as somebody makes one now and then: whoever sleeps looks at the clock."""

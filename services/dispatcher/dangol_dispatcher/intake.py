@@ -52,14 +52,20 @@ def sort(spoken: Iterable[Spoken]) -> Heard:
 
 async def take_in(
     db: Db, conn: AsyncConnection, outbox: Outbox, published: Published, spoken: Sequence[Spoken]
-) -> None:
-    """Store a batch, within the transaction that saves its position. A repeat of any of it changes nothing."""
+) -> frozenset[tuple[str, str]] | None:
+    """Store a batch, within the transaction that saves its position. A repeat of any of it changes nothing.
+
+    Gives the queues, as (workspace, gateway), in which something new may be due; None: perhaps in any.
+    """
     now = await db.now(conn)
     heard = sort(spoken)
     people = await _people(db, conn, heard)
-    await _learn(db, conn, heard.facts, people, now)
-    await put_new(db, conn, MESSAGE, [_asked(one, people, published, now) for one in heard.messages])
+    woken = await _learn(db, conn, heard.facts, people, now)
+    asked = [_asked(one, people, published, now) for one in heard.messages]
+    await put_new(db, conn, MESSAGE, asked)
     await _cancel(conn, outbox, published, heard.cancels, people, now)
+    anywhere = woken or heard.cancels or any(one.merged_into for one in heard.facts)
+    return None if anywhere else frozenset((one["workspace"], one["gateway"]) for one in asked)
 
 
 def who_is(profile: str, people: Mapping[str, Recipient]) -> str:
@@ -94,10 +100,10 @@ async def _people(db: Db, conn: AsyncConnection, heard: Heard) -> dict[str, Reci
 
 async def _learn(
     db: Db, conn: AsyncConnection, facts: Sequence[Facts], people: dict[str, Recipient], now: datetime
-) -> None:
-    """Bring the people up to date in the order the facts were said; `people` is changed."""
+) -> int:
+    """Bring the people up to date in the order the facts were said; `people` is changed. How many messages wake."""
     if not facts:
-        return
+        return 0
     for one in facts:
         people[one.profile] = with_facts(people.get(one.profile), one)
     about = everyone_in(facts)
@@ -109,17 +115,18 @@ async def _learn(
         if one.merged_into:
             await join(db, conn, one, who_is(one.merged_into, people))
     await erase(conn, sorted(one.profile for one in facts if people[one.profile].erased), now)
-    await wake(conn, {who_is(profile, people) for profile in about}, now)
+    return await wake(conn, {who_is(profile, people) for profile in about}, now)
 
 
-async def wake(conn: AsyncConnection, profiles: Collection[str], now: datetime) -> None:
-    """Messages that waited for what these people's facts may have brought are looked at again."""
+async def wake(conn: AsyncConnection, profiles: Collection[str], now: datetime) -> int:
+    """Messages that waited for what these people's facts may have brought are looked at again: so many."""
     waits = or_(
         MESSAGE.c.reason.in_([Reason.FACTS_AWAITED.value, Reason.NO_ADDRESS.value]),
         MESSAGE.c.details.contains("hold_while"),
     )
     theirs = and_(among(conn, MESSAGE.c.profile, profiles), MESSAGE.c.status == Status.HELD.value, waits)
-    await conn.execute(update(MESSAGE).where(theirs, MESSAGE.c.due_at > now).values(due_at=now))
+    done = await conn.execute(update(MESSAGE).where(theirs, MESSAGE.c.due_at > now).values(due_at=now))
+    return done.rowcount
 
 
 async def _cancel(

@@ -79,18 +79,18 @@ class Worker:
         """A batch of what journey said, stored in one transaction with its position."""
         spoken = [one for record in batch.records if (one := _read(record))]
 
-        async def work(conn: AsyncConnection) -> None:
+        async def work(conn: AsyncConnection) -> frozenset[tuple[str, str]] | None:
             await self.subscription.save(conn, batch)
             await self.office.published.current(conn)
-            await take_in(self.house.db, conn, self.office.outbox, self.office.published, spoken)
+            return await take_in(self.house.db, conn, self.office.outbox, self.office.published, spoken)
 
-        await in_transaction(self.house.db, work, durable=False)
-        self.ring()
+        self.ring(await in_transaction(self.house.db, work, durable=False))
 
-    def ring(self) -> None:
-        """Something was stored that may be due: every desk looks."""
-        for desk in self.desks.values():
-            desk.wake.set()
+    def ring(self, queues: Collection[tuple[str, str]] | None = None) -> None:
+        """Something was stored that may be due: the desks of these queues look, or every desk."""
+        for queue, desk in self.desks.items():
+            if queues is None or queue in queues:
+                desk.wake.set()
 
     def clock_moved(self) -> None:
         """After a commit, of which moving the clock is one: whoever's moment has come by now wakes."""

@@ -1,9 +1,9 @@
 """A batch of records as transactions: one where nothing goes wrong, halves where the database refuses its data."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from time import monotonic
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -75,12 +75,12 @@ class Handler:
         found = read(batch.records)
 
         async def work(conn: AsyncConnection) -> Settled:
-            began = monotonic()
+            began = asyncio.get_running_loop().time()
             await self.shop.published.refresh(conn)
             await self.subscription.save(conn, batch)
             now = await self.shop.db.now(conn)
             done = await settle_events(conn, self.shop, found.events, now, refused=refused, unreadable=found.unreadable)
-            done.took = timedelta(seconds=monotonic() - began)
+            done.took = timedelta(seconds=asyncio.get_running_loop().time() - began)
             return done
 
         return work

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from time import monotonic
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -130,12 +129,12 @@ class Moments:
         return done.people
 
     async def _wake(self, conn: AsyncConnection, reached: Mapping[int, datetime]) -> Settled:
-        began = monotonic()
+        began = asyncio.get_running_loop().time()
         await self.shop.published.refresh(conn)
         now = await self.shop.db.now(conn)
         due = await due_people(conn, {home: min(at, now) for home, at in reached.items()}, self.page)
         done = await settle_wakes(conn, self.shop, due, now)
-        done.took = timedelta(seconds=monotonic() - began)
+        done.took = timedelta(seconds=asyncio.get_running_loop().time() - began)
         return done
 
     async def _sleep(self, pause: timedelta, stopping: "asyncio.Task[bool]") -> None:
