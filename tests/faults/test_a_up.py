@@ -18,7 +18,8 @@ import pytest
 
 from dangol.settings import read_settings
 from tests.contract.conftest import open_ground
-from tests.crash.conftest import lines, program
+from tests.crash.ground import program
+from tests.crash.programs.checker import lines
 from tests.faults.conftest import entered, running
 from tests.faults.test_a_ingest import entered_each_time
 from tests.support.databases import postgres_database
@@ -37,7 +38,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 def posted_by_another(product: Product, events: int, ledger: Path) -> subprocess.Popen[bytes]:
     """A process that posts `Joined` until each is accepted, and then once more now and then."""
-    return program("posting", product.url, product.write_key, str(events), str(ledger))
+    return program("poster", product.url, product.write_key, str(events), "0", "1", str(ledger))
 
 
 def test_case_1_up_is_killed_again_and_again_while_events_come(up: Fleet, tmp_path: Path) -> None:

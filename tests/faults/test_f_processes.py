@@ -24,7 +24,8 @@ import pytest
 from dangol.door import Door, DoorConfig
 from dangol_ingest.main import open_service as open_ingest
 from tests.contract.conftest import Ground
-from tests.crash.conftest import lines, program
+from tests.crash.ground import program
+from tests.crash.programs.checker import lines
 from tests.faults.conftest import entered, running
 from tests.support.fleet import Fleet, Role
 from tests.support.house import WRITE, app_of
@@ -140,7 +141,7 @@ def _refused(client: socket.socket) -> bool:
 def test_case_101_sigterm_under_load(up: Fleet, tmp_path: Path) -> None:
     """Meant for: the door shut at once."""
     role, product = up.roles["up"], up.product
-    poster = program("posting", product.url, product.write_key, "300", str(tmp_path / "accepted"))
+    poster = program("poster", product.url, product.write_key, "300", "0", "1", str(tmp_path / "accepted"))
     said: list[int] = []
     watching = threading.Thread(target=_watch, args=(role, said))
     watching.start()
@@ -167,7 +168,7 @@ def _watch(role: Role, said: list[int]) -> None:
 def test_case_102_sigterm_and_a_second_later_sigkill(up: Fleet, tmp_path: Path) -> None:
     """It waits for those who watch it to ask again, and they don't: so the kill meets it stopping."""
     role, product = up.roles["up"], up.product
-    poster = program("posting", product.url, product.write_key, "300", str(tmp_path / "accepted"))
+    poster = program("poster", product.url, product.write_key, "300", "0", "1", str(tmp_path / "accepted"))
     for _ in range(2):
         assert httpx2.get(f"{role.url}/healthz/ready", trust_env=False).status_code == 200
     eventually(lambda: len(lines(tmp_path / "accepted")) >= 50)
@@ -195,7 +196,7 @@ def test_case_109_the_restore_drill(up: Fleet, tmp_path: Path) -> None:
     """A copy taken while it runs; then the machine is lost. What the copy has is compared by the product's own ledgers,
     and by a sum over every table."""
     role, product = up.roles["up"], up.product
-    poster = program("posting", product.url, product.write_key, "200", str(tmp_path / "accepted"))
+    poster = program("poster", product.url, product.write_key, "200", "0", "1", str(tmp_path / "accepted"))
     _all_entered_once(product, poster, tmp_path / "accepted", 200)
     database = product.place / "data" / "dangol.db"
     with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
