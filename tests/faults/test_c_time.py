@@ -121,6 +121,7 @@ def town(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 def _forget_zones() -> None:
     zoneinfo.ZoneInfo.clear_cache()
     clockwork.zone_of.cache_clear()
+    clockwork.zone_for.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,16 @@ def test_case_46_rules_that_change_under_a_wait_may_put_it_off_and_never_bring_i
     expected = datetime.fromisoformat(fires).replace(tzinfo=UTC)
     assert templates(life.forward(expected - NOON - MINUTE)) == []
     assert templates(life.forward(MINUTE)) == ["hi"]
+
+
+def test_a_move_to_another_zone_moves_a_wait_for_its_hours() -> None:
+    """Caught: waits with hours taken for ones that cannot move."""
+    life = Life(AT_NINE, person(zone="Asia/Seoul"))
+    life.happens("Signed Up")
+    assert life.person.wake_at == datetime(2026, 11, 3, 0, tzinfo=UTC)
+    life.person.traits["timezone"] = "Asia/Shanghai"
+    life.happens("Anything")
+    assert life.person.wake_at == datetime(2026, 11, 3, 1, tzinfo=UTC)
 
 
 def test_case_47_a_year_is_365_days_and_a_day_that_is_none_is_no_moment() -> None:

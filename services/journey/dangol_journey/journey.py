@@ -122,13 +122,14 @@ class Wait:
 
 
 def _movable(way: Way) -> bool:
-    """Whether a way's moment counts from what may change while it is waited for: the newest entry event, a trait."""
+    """Whether a way's moment counts from what may change meanwhile: the newest entry event, a trait, a zone."""
     match way:
         case After():
             named = way.span.names if not isinstance(way.span, timedelta) else frozenset()
-            return way.since_latest or any(name.startswith(("latest.", "profile.")) for name in named)
+            counted = way.since_latest or any(name.startswith(("latest.", "profile.")) for name in named)
+            return counted or way.between is not None
         case Until():
-            return any(name.startswith(("latest.", "profile.")) for name in way.moment.names)
+            return True  # a date is of the person's zone
         case OnEvent() | OnReceipt() | When():
             return False
 
