@@ -17,7 +17,7 @@ class Profile(SQLModel, table=True):
     """What we know of a person. `state` is a `model.Person` without its enrolments; `home` the partition of its key."""
 
     __table_args__ = (
-        Index("profile_wake", "home", "wake_at", postgresql_where=_WAKES, sqlite_where=_WAKES),
+        Index("profile_wake", "home", "wake_at", "id", postgresql_where=_WAKES, sqlite_where=_WAKES),
         Index("profile_email", "workspace", "email"),
         Index("profile_merged", "merged_into", postgresql_where=_MERGED, sqlite_where=_MERGED),
     )

@@ -13,9 +13,9 @@ _HELD = Shape((("home", INTEGER),))
 # LIMIT inside: joined without it, all that is due is read for every page of it
 _DUE = {
     "sqlite": """SELECT id, wake_at FROM profile WHERE home = :home AND wake_at <= :horizon
-        ORDER BY wake_at LIMIT :page""",
+        ORDER BY wake_at, id LIMIT :page""",
     "postgresql": """SELECT d.id, r.horizon FROM {r} CROSS JOIN LATERAL (SELECT id, wake_at FROM profile
-        WHERE home = r.home AND wake_at <= r.horizon ORDER BY wake_at LIMIT {page}) d
+        WHERE home = r.home AND wake_at <= r.horizon ORDER BY wake_at, id LIMIT {page}) d
         ORDER BY d.wake_at, d.id LIMIT {page}""",
 }
 # as an aggregate over the join it read every parked person of these homes
