@@ -44,7 +44,7 @@ from dangol_dispatcher.talk import tell
 
 log = structlog.get_logger(__name__)
 # A gateway is asked to answer within its deadline; this much later it is left alone, and nobody knows.
-BEYOND_DEADLINE = timedelta(seconds=5)
+BEYOND_DEADLINE = timedelta(seconds=2)
 TOGETHER = 0.01  # seconds: answers that come within share a commit
 AT_ONCE = timedelta(seconds=1)  # after its claim
 INSISTS_FOR = 60.0  # seconds; the lease may end meanwhile, then the last look says no
