@@ -42,8 +42,8 @@ async def whole(ground: Ground, home: Home, definitions: Path) -> AsyncIterator[
 @asynccontextmanager
 async def role(home: Home, name: str) -> AsyncIterator[tuple[int, int]]:
     """One role as a process of its own: its pid and port."""
-    port = free_port()
-    own = {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": str(free_port()), "DANGOL_MEMBER": name}
+    port, metrics_port = free_ports()
+    own = {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": str(metrics_port), "DANGOL_MEMBER": name}
     async with dangol([name], home.place, home.environment | own, name) as process:
         await ready(port, process, home.place / f"{name}.log")
         yield process.pid, port
@@ -64,8 +64,8 @@ async def command(home: Home, arguments: list[str], environment: Mapping[str, st
 
 @asynccontextmanager
 async def _up(home: Home, definitions: Path) -> AsyncIterator[Running]:
-    port = free_port()
-    own = {"DANGOL_METRICS_PORT": str(free_port())}
+    port, metrics_port = free_ports()
+    own = {"DANGOL_METRICS_PORT": str(metrics_port)}
     environment = {name: value for name, value in home.environment.items() if name not in ("DANGOL_LOG", "DANGOL_DB")}
     arguments = ["up", str(definitions), "--port", str(port), "--data", str(home.place / "data")]
     async with dangol(arguments, home.place, environment | own, "up") as process:
@@ -112,7 +112,7 @@ async def ready(port: int, process: asyncio.subprocess.Process, log: Path) -> No
     raise Untrue(f"not ready ({said}): {await asyncio.to_thread(log.read_text)}")
 
 
-def free_port() -> int:
-    """A port of loopback nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+def free_ports() -> tuple[int, int]:
+    """Two ports of loopback nobody has now: held at once, so that they are two."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return int(one.getsockname()[1]), int(other.getsockname()[1])

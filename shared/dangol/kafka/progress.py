@@ -17,6 +17,7 @@ class Progress:
     claimed: datetime | None = None
     wrong: str | None = None
     tries: int = 0  # of the next record, which could not be fetched
+    doubted: int = -1  # an offset that was passed over once, and asked for again
 
     def poll(self, highwater: int | None, polled_ms: int | None) -> None:
         """Note the newest answer. One question is asked at a time: this one was asked after the answer before it."""

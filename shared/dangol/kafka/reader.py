@@ -193,7 +193,10 @@ class KafkaReader:
             if one.offset < progress.next:
                 self._refuse(partition, progress, one.offset)
                 break
-            if one.offset > progress.next > 0:
+            if one.offset > max(progress.next, progress.first or 0):
+                if progress.doubted != progress.next:  # read before we were told where to start, perhaps
+                    self._ask_again(partition, progress)
+                    break
                 self._tell_gap(partition, progress, one.offset)
             at = moment_of(one.timestamp)
             progress.returned(one.offset, at)
@@ -206,6 +209,13 @@ class KafkaReader:
         progress.wrong = f"{self._names[0]}/{partition}: the log went back from {progress.next} to {offset}"
         log.error(progress.wrong, action="log_went_back")
         self._consumer.pause(self._place(partition))
+
+    def _ask_again(self, partition: int, progress: Progress) -> None:
+        """What came does not begin where we are: nothing is passed over before it came so twice."""
+        progress.doubted = progress.next
+        log.warning("records were passed over: asked for again", action="offset_doubted", position=progress.next)
+        with suppress(IllegalStateError):
+            self._consumer.seek(self._place(partition), progress.next)
 
     def _tell_gap(self, partition: int, progress: Progress, offset: int) -> None:
         metrics.OFFSET_GAPS.labels(self._topic, self._names[1]).inc(offset - progress.next)
