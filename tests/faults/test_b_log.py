@@ -71,8 +71,8 @@ class Watched(Subscription):
 
 async def test_case_19_members_come_and_go_while_events_flow(ground: Ground) -> None:
     """Eight changes of the group during 1,600 events here; with real kills under load in tests/crash, `just crash` for
-    100 and more. Caught, one run in three on a loaded machine: a reader told to begin at 0 that was handed later records
-    first, and passed the earlier ones over."""
+    100 and more. Caught, one run in three on a loaded machine: a reader that was told to begin at 0, was handed later
+    records first and passed the earlier ones over."""
 
     async def all_done() -> bool:
         return await counted(ground, "seen_id") == 1600
