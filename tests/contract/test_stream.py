@@ -100,6 +100,26 @@ async def test_reading_again_from_a_position(ground: Ground) -> None:
     assert again == found[2:]
 
 
+async def test_nothing_is_read_before_somebody_said_where_to_start(ground: Ground) -> None:
+    """A consumer begins somewhere by itself: what it brings must not count. Caught: a reader that returns it."""
+    taken = asyncio.Event()
+
+    async def do_not_seek(partitions: Collection[int]) -> None:
+        taken.set()
+
+    await ground.stream.append([said("k", str(n)) for n in range(5)])
+    reader = ground.stream.reader(Topic.EVENTS, "g", "m1", do_not_seek)
+    await reader.start()
+    try:
+        await taken.wait()
+        for _ in range(20):
+            assert await reader.read(2, SOON) == []
+        reader.seek(ground.stream.partition_of("k"), 0)
+        assert [record.value for record in await read_until(reader, 5)] == [b"0", b"1", b"2", b"3", b"4"]
+    finally:
+        await reader.close()
+
+
 async def test_reached_never_claims_what_was_not_returned(ground: Ground) -> None:
     """Whatever `reached` said, no record the log took before that moment is returned afterwards."""
     stop = asyncio.Event()

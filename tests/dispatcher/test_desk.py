@@ -305,7 +305,7 @@ async def test_case_60_a_worker_that_wakes_after_its_lease_does_not_call(url: st
 
 
 async def test_no_call_starts_that_its_lease_would_not_outlive(url: str) -> None:
-    """faults D60. The lease is 20 s here, a call is left alone after 15: at 6 s it goes back to the rules.
+    """faults D60. The lease is 20 s here, a call is left alone after 12: at 9 s it goes back to the rules.
 
     Caught: a last look that asks only whether the lease has ended.
     """
@@ -314,7 +314,7 @@ async def test_no_call_starts_that_its_lease_would_not_outlive(url: str) -> None
         await shop.hear(some_facts(), a_message(template="notice"))
         desk = shop.desk(mail)
         await desk.step()
-        shop.clock.move(timedelta(seconds=6))
+        shop.clock.move(timedelta(seconds=9))
         await desk.drain()
         assert mail.handed == []
         assert (await shop.status("m1"))[0] == "held"

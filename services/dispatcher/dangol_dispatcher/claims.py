@@ -31,7 +31,7 @@ from dangol_dispatcher.recipients import load_recipients, lock_recipients
 from dangol_dispatcher.rows import Row
 from dangol_dispatcher.talk import tell
 
-# A lease outlives the gateway's deadline by this: a call starts soon after its claim, and is left alone at 5 s.
+# A lease outlives the gateway's deadline by this: a call may start that much later, less what it is let run over.
 LEASE_BEYOND = timedelta(seconds=10)
 WORKER_GONE = Ambiguous("the worker that tried it is gone", worker_gone=True)
 

@@ -9,6 +9,7 @@ class Progress:
     """One held partition. Moments in milliseconds are the worker's wall clock, as aiokafka tells them."""
 
     next: int  # the offset after the last record that was returned
+    sought: bool = False  # somebody said where to start: until then what comes is from wherever the consumer began
     first: int | None = None  # the oldest offset the log had when the partition was taken
     end: int | None = None  # the offset the next record would have had then
     highwater: int | None = None
@@ -17,7 +18,6 @@ class Progress:
     claimed: datetime | None = None
     wrong: str | None = None
     tries: int = 0  # of the next record, which could not be fetched
-    doubted: int = -1  # an offset that was passed over once, and asked for again
 
     def poll(self, highwater: int | None, polled_ms: int | None) -> None:
         """Note the newest answer. One question is asked at a time: this one was asked after the answer before it."""

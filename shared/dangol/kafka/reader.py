@@ -89,7 +89,7 @@ class KafkaReader:
     def seek(self, partition: int, position: int) -> None:
         """See the port."""
         before = self._held.get(partition, Progress(0))
-        self._held[partition] = Progress(position, before.first, before.end)
+        self._held[partition] = Progress(position, sought=True, first=before.first, end=before.end)
         with suppress(IllegalStateError):  # taken away again meanwhile: the next listener's call is on its way
             self._consumer.seek(self._place(partition), position)
 
@@ -157,7 +157,7 @@ class KafkaReader:
         first, end = await _bounds(consumer, places)
         if self._consumer is not consumer:  # given up while it was being asked
             return
-        self._held = {place.partition: Progress(0, first.get(place), end.get(place)) for place in places}
+        self._held = {place.partition: Progress(0, first=first.get(place), end=end.get(place)) for place in places}
         self._moved_at = _now()
         await self._reassigned([place.partition for place in places])
         self._taken.set()
@@ -184,19 +184,20 @@ class KafkaReader:
             async with asyncio.timeout(CLOSES_WITHIN):
                 await consumer.stop()
 
+    def _reading(self) -> Mapping[int, Progress]:
+        """Those that somebody told where to start, and that are not given up."""
+        return {partition: one for partition, one in self._held.items() if one.sought and not one.wrong}
+
     def _records(self, partition: int, found: Iterable[Any]) -> list[Record]:
-        progress = self._held.get(partition)
-        if progress is None or progress.wrong:
+        progress = self._reading().get(partition)
+        if progress is None:
             return []
         records = []
         for one in found:
             if one.offset < progress.next:
                 self._refuse(partition, progress, one.offset)
                 break
-            if one.offset > max(progress.next, progress.first or 0):
-                if progress.doubted != progress.next:  # read before we were told where to start, perhaps
-                    self._ask_again(partition, progress)
-                    break
+            if one.offset > progress.next > 0:
                 self._tell_gap(partition, progress, one.offset)
             at = moment_of(one.timestamp)
             progress.returned(one.offset, at)
@@ -209,13 +210,6 @@ class KafkaReader:
         progress.wrong = f"{self._names[0]}/{partition}: the log went back from {progress.next} to {offset}"
         log.error(progress.wrong, action="log_went_back")
         self._consumer.pause(self._place(partition))
-
-    def _ask_again(self, partition: int, progress: Progress) -> None:
-        """What came does not begin where we are: nothing is passed over before it came so twice."""
-        progress.doubted = progress.next
-        log.warning("records were passed over: asked for again", action="offset_doubted", position=progress.next)
-        with suppress(IllegalStateError):
-            self._consumer.seek(self._place(partition), progress.next)
 
     def _tell_gap(self, partition: int, progress: Progress, offset: int) -> None:
         metrics.OFFSET_GAPS.labels(self._topic, self._names[1]).inc(offset - progress.next)
@@ -241,8 +235,8 @@ class KafkaReader:
         """One record of a partition at a time; what can't be fetched after some tries is skipped, told and counted."""
         self._carefully -= 1
         records: list[Record] = []
-        for partition, progress in self._held.items():
-            if progress.wrong or not progress.behind():
+        for partition, progress in self._reading().items():
+            if not progress.behind():
                 continue
             try:
                 found = await self._consumer.getmany(self._place(partition), timeout_ms=500, max_records=1)
@@ -266,7 +260,7 @@ class KafkaReader:
     def _be_careful(self) -> None:
         """What was fetched before the spoilt bytes was lost with them: read again from where we are."""
         self._carefully = CAREFUL_FOR
-        for partition, progress in self._held.items():
+        for partition, progress in self._reading().items():
             self._consumer.seek(self._place(partition), progress.next)
 
     def _stands_still(self, seconds: float) -> bool:
@@ -274,7 +268,7 @@ class KafkaReader:
         if self._asked_at < _now() - ASKED_EVERY or _now() < self._moved_at + seconds:
             return False
         self._note_answers()
-        reading = [one for one in self._held.values() if not one.wrong]
+        reading = self._reading().values()
         if not reading:
             return False
         polled = max(one.polled_ms or 0 for one in reading) / 1000
