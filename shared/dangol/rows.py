@@ -1,14 +1,36 @@
-"""Many rows in one statement: a FROM item `r`, as one JSON parameter on SQLite, as one array a column on PostgreSQL."""
+"""Rows to and from the driver, many at a time, without what SQLAlchemy does for each.
 
-from collections.abc import Sequence
+Hand-written statements take theirs as a FROM item `r` (`execute`, `write`): one JSON parameter on SQLite, one array a
+column on PostgreSQL. Statements of SQLAlchemy's are compiled once under a name (`read`, `run_many`).
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, overload
 
 import msgspec
-from sqlalchemy import CursorResult, TextClause, text
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    CompoundSelect,
+    CursorResult,
+    Select,
+    String,
+    TextClause,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.types import TypeEngine
 
 from dangol.db import moment
 
@@ -57,9 +79,13 @@ class Shape:
         return written
 
 
+@lru_cache(maxsize=1024)  # the rows of a batch share most of their moments
 def _text(at: datetime) -> str:
     """As `moment`; what is in UTC already, as nearly everything here is, takes half the time."""
     return at.isoformat(timespec="microseconds") if at.tzinfo is UTC else moment(at)
+
+
+_moment_in = lru_cache(maxsize=1024)(datetime.fromisoformat)
 
 
 async def execute(
@@ -79,12 +105,12 @@ async def write(conn: AsyncConnection, template: str, shape: Shape, rows: Sequen
     if conn.dialect.name == "postgresql":
         await execute(conn, template, shape, rows)
     else:
-        await conn.exec_driver_sql(template.format(r=shape.one()), [tuple(row) for row in shape.as_text(rows)])
+        await _run_each(conn, template.format(r=shape.one()), rows)
 
 
 def moment_for(conn: AsyncConnection, at: datetime) -> datetime | str:
     """A moment as a parameter of a hand-written statement."""
-    return moment(at) if conn.dialect.name == "sqlite" else at
+    return _text(at) if conn.dialect.name == "sqlite" else at
 
 
 @overload
@@ -92,11 +118,83 @@ def as_moment(value: datetime | str) -> datetime: ...
 @overload
 def as_moment(value: datetime | str | None) -> datetime | None: ...
 def as_moment(value: datetime | str | None) -> datetime | None:
-    """A moment as a hand-written statement gives it back: SQLite gives text."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    """A moment as the driver gives it back: SQLite's gives text."""
+    return _moment_in(value) if isinstance(value, str) else value
 
 
 @cache
 def _statement(dialect: str, template: str, shape: Shape) -> TextClause:
     lock = "" if dialect == "sqlite" else "FOR UPDATE"
     return text(template.format(r=shape.source(dialect), lock=lock))
+
+
+def among(conn: AsyncConnection, column: ColumnElement[Any], values: Collection[str] | str) -> ColumnElement[bool]:
+    """Whether a column is one of these texts: one parameter, so the statement is the same however many there are.
+
+    A single text is the name under which `read` is given them.
+    """
+    if conn.dialect.name == "postgresql":
+        kind = ARRAY(String)
+        return column == any_(asked(values, kind) if isinstance(values, str) else literal(sorted(values), kind))
+    listed = func.json_each(asked(values) if isinstance(values, str) else _listing(sorted(values)))
+    return column.in_(select(listed.table_valued("value").c.value))
+
+
+def asked(name: str, kind: TypeEngine[Any] | type[String] = String) -> BindParameter[Any]:
+    """A parameter that `read` is given under this name."""
+    return bindparam(name, type_=kind, required=False)
+
+
+async def run_many(
+    conn: AsyncConnection, name: tuple[str, ...], statement: Callable[[], UpdateBase], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Run a statement for each of these rows, all with the same names in the same order.
+
+    What SQLAlchemy does for each row of a list cost more than the database's work: here it compiles the statement of a
+    `name` once, and the rows go to the driver as they are.
+    """
+    made, names, _ = _compile(conn, (*name, *rows[0]), statement, list(rows[0]))
+    await _run_each(conn, made, [[row[one] for one in names] for row in rows])
+
+
+async def read(
+    conn: AsyncConnection,
+    name: tuple[str, ...],
+    statement: Callable[[], Select[Any] | CompoundSelect[Any]],
+    **values: Any,
+) -> Sequence[Any]:
+    """The rows of the statement of a `name`, compiled once, its named parameters given. Moments come as the driver has
+    them: see `as_moment`."""
+    made, names, given = _compile(conn, name, statement, None)
+    row = [values[one] if one in values else given[one] for one in names]
+    return (await conn.exec_driver_sql(made, _plain(row) if conn.dialect.name == "sqlite" else tuple(row))).all()
+
+
+async def _run_each(conn: AsyncConnection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Run a statement of the driver's for each of these rows."""
+    as_given = _plain if conn.dialect.name == "sqlite" else tuple[Any, ...]
+    await conn.exec_driver_sql(statement, [as_given(row) for row in rows])
+
+
+def _plain(row: Sequence[Any]) -> tuple[Any, ...]:
+    """A row as SQLite takes it: moments as text, lists as one JSON parameter."""
+    return tuple([_text(one) if type(one) is datetime else _listing(one) if type(one) is list else one for one in row])
+
+
+def _listing(values: Sequence[str]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+_compiled: dict[tuple[str, ...], tuple[str, tuple[str, ...], Mapping[str, Any]]] = {}
+
+
+def _compile(
+    conn: AsyncConnection, name: tuple[str, ...], statement: Callable[[], ClauseElement], columns: list[str] | None
+) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
+    key = (conn.dialect.name, *name)
+    if key not in _compiled:
+        made = statement().compile(
+            dialect=conn.dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
+        )
+        _compiled[key] = (made.string, tuple(made.positiontup or ()), made.params)  # type: ignore[attr-defined]
+    return _compiled[key]

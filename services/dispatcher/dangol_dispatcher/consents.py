@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dangol.db import Db
 from dangol.messages import ConsentStatement
 from dangol.names import named
+from dangol.rows import among, as_moment, read
 from dangol_dispatcher.consent import not_in_the_future, standing_consents
 from dangol_dispatcher.model import Consent
-from dangol_dispatcher.rows import CONSENT, STATEMENT, Row, among, moment_of, put, put_new, read
+from dangol_dispatcher.rows import CONSENT, STATEMENT, Row, put, put_new
 
 Stated = tuple[str, ConsentStatement]  # (profile, statement)
 _decoder = msgspec.json.Decoder(ConsentStatement)
@@ -74,7 +75,7 @@ async def consents_of(conn: AsyncConnection, profiles: Collection[str]) -> Mappi
 
 @lru_cache(maxsize=4096)  # one statement is several rows, read at every look
 def _consent(granted: Any, night: Any, at: Any) -> Consent:
-    return Consent(bool(granted), bool(night), moment_of(at))
+    return Consent(bool(granted), bool(night), as_moment(at))
 
 
 async def join(

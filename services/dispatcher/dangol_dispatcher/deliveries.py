@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import UpdateBase
 
 from dangol.db import Db
+from dangol.rows import among, as_moment, read, run_many
 from dangol_dispatcher.answering import Tried, no_fault_of_the_gateway
 from dangol_dispatcher.ledger import Turn
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Content, Later, Mode, Outcome, Rejected
-from dangol_dispatcher.rows import ATTEMPT, DELIVERY, Row, among, moment_of, put, read, run_many
+from dangol_dispatcher.rows import ATTEMPT, DELIVERY, Row, put
 
 WORDS = {Accepted: "accepted", Rejected: "rejected", Later: "later", Ambiguous: "ambiguous"}
 COUNTS = ("id", "status", "fence", "counted_attempts", "ambiguous")
@@ -92,7 +93,7 @@ def _counting() -> UpdateBase:
 
 def _with_moments(row: Any) -> Row:
     told: Row = row._asdict()
-    moments = {name: moment_of(told[name]) for name in ("lease_until", "first_claimed_at")}
+    moments = {name: as_moment(told[name]) for name in ("lease_until", "first_claimed_at")}
     return told | moments | {"possible_duplicate": bool(told["possible_duplicate"])}
 
 

@@ -7,8 +7,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol.rows import as_moment, asked, read
 from dangol_dispatcher.breaker import Circuit, GatewayState
-from dangol_dispatcher.rows import GATEWAY, Row, asked, moment_of, put, put_new, read
+from dangol_dispatcher.rows import GATEWAY, Row, put, put_new
 
 FRESH = GatewayState()
 _PLAIN, _MOMENTS = ("failures", "rests", "paused"), ("retry_at", "throttled_until", "paced_until")
@@ -42,7 +43,7 @@ async def _read(conn: AsyncConnection, workspace: str, gateway: str, *, lock: bo
     if not rows:
         return None
     row = rows[0]._asdict()
-    known = {name: row[name] for name in _PLAIN} | {name: moment_of(row[name]) for name in _MOMENTS}
+    known = {name: row[name] for name in _PLAIN} | {name: as_moment(row[name]) for name in _MOMENTS}
     return GatewayState(circuit=Circuit(row["circuit"]), **known)
 
 

@@ -12,6 +12,7 @@ from dangol.db import Db
 from dangol.decisions import Reason
 from dangol.messages import Cancel, Facts, Message, Spoken
 from dangol.outbox import Outbox
+from dangol.rows import among
 from dangol_dispatcher import consents, ledger
 from dangol_dispatcher.erasure import erase, join
 from dangol_dispatcher.model import Recipient, SendRequest, Status
@@ -20,7 +21,7 @@ from dangol_dispatcher.policy import first_queue
 from dangol_dispatcher.published import Published
 from dangol_dispatcher.queue import IS_OPEN, messages_named, save_turns
 from dangol_dispatcher.recipients import MOST_JOINS, add_missing, load_recipients, lock_recipients, save_recipients
-from dangol_dispatcher.rows import MESSAGE, Row, among, put_new
+from dangol_dispatcher.rows import MESSAGE, Row, put_new
 from dangol_dispatcher.talk import tell
 
 # How long a message without an expiry of its own is worth sending; the longest retry schedule takes 75 h 35 m.

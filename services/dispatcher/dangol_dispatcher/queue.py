@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import UpdateBase
 
 from dangol.messages import Message
+from dangol.rows import among, as_moment, asked, read, run_many
 from dangol_dispatcher.ledger import Turn, Waiting
 from dangol_dispatcher.model import SendRequest, Status
-from dangol_dispatcher.rows import DELIVERY, MESSAGE, Row, among, asked, moment_of, read, run_many
+from dangol_dispatcher.rows import DELIVERY, MESSAGE, Row
 from dangol_dispatcher.rulebook import Rules
 
 OPEN = (Status.ASKED, Status.HELD, Status.CLAIMED, Status.RETRYING)
@@ -137,8 +138,8 @@ def waiting_of(row: Sequence[Any], rules: Rules) -> Waiting:
     request = SendRequest(
         message=message,
         category=template.category if template else category,
-        asked_at=moment_of(asked_at),
-        expires_at=moment_of(expires_at),
+        asked_at=as_moment(asked_at),
+        expires_at=as_moment(expires_at),
         tags=template.tags if template else (),
         passed=_mapping(passed),
         pinned=(channel, endpoint) if delivery and endpoint is not None else None,
@@ -150,14 +151,14 @@ def waiting_of(row: Sequence[Any], rules: Rules) -> Waiting:
         workspace=workspace,
         profile=profile,
         status=_STATUS[status],
-        due_at=moment_of(due_at),
+        due_at=as_moment(due_at),
         gateway=gateway,
         channel=channel,
         reason=reason,
         details=_mapping(details),
         delivery=delivery,
         decided=decided,
-        counted_at=moment_of(counted_at),
+        counted_at=as_moment(counted_at),
     )
 
 

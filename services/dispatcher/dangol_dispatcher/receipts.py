@@ -15,9 +15,10 @@ from dangol.events import Fate
 from dangol.messages import Message
 from dangol.names import named
 from dangol.outbox import Outbox
+from dangol.rows import among, read
 from dangol_dispatcher.model import Status
 from dangol_dispatcher.recipients import load_recipients
-from dangol_dispatcher.rows import DELIVERY, MESSAGE, RECEIPT, among, put_new, read
+from dangol_dispatcher.rows import DELIVERY, MESSAGE, RECEIPT, put_new
 from dangol_dispatcher.suppressions import place_of, suppress
 from dangol_dispatcher.telling import Told, decisions, fate_event, whom
 

@@ -8,8 +8,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol.rows import among, read
 from dangol_dispatcher.model import Recipient
-from dangol_dispatcher.rows import RECIPIENT, Row, among, put, put_new, read
+from dangol_dispatcher.rows import RECIPIENT, Row, put, put_new
 
 MOST_JOINS = 8  # how far we follow a person who became another
 _encoder = msgspec.json.Encoder()

@@ -9,10 +9,11 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol.rows import among, as_moment, asked, read
 from dangol_dispatcher.caps import longest_window
 from dangol_dispatcher.consents import consents_of
 from dangol_dispatcher.model import Recipient, Spent, Standing
-from dangol_dispatcher.rows import MESSAGE, SWITCH, among, asked, moment_of, read
+from dangol_dispatcher.rows import MESSAGE, SWITCH
 from dangol_dispatcher.rulebook import Rules
 from dangol_dispatcher.suppressions import Place, places_of, suppressed
 
@@ -52,7 +53,7 @@ async def spent_by(conn: AsyncConnection, profiles: Collection[str], since: date
     found: dict[str, list[Spent]] = {}
     for profile, id, counted_at, category, channel, journey, tags in rows:
         named = () if tags == "[]" else tuple(msgspec.json.decode(tags, type=list[str]))
-        one = Spent(id, moment_of(counted_at), category, channel or "", journey, named)
+        one = Spent(id, as_moment(counted_at), category, channel or "", journey, named)
         found.setdefault(profile, []).append(one)
     return found
 

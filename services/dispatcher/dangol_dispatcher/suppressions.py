@@ -12,9 +12,10 @@ from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol.rows import among, asked, read
 from dangol_dispatcher.consent import consent_channel
 from dangol_dispatcher.model import Recipient
-from dangol_dispatcher.rows import HASH_KEY, SUPPRESSION, among, asked, put_new, read
+from dangol_dispatcher.rows import HASH_KEY, SUPPRESSION, put_new
 
 ROADS = {"email": ("email",), "phone": ("sms", "kakao"), "device": ("push",)}
 Place = tuple[str, str]  # (road, endpoint)
