@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import HeaderParseError, MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 
 import idna
 
 from dangol.errors import Invalid
+from dangol_dispatcher import mime
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _ATOM = re.compile(r"^[^\s@()<>,;:\\\"\[\]]+$")
@@ -75,34 +73,36 @@ def build(mail: Mail, at: datetime) -> bytes:
     """The mail's bytes: the same for the same mail and moment. Raises `Invalid` for a header that smuggles another."""
     _refuse_smuggling(mail)
     name, sender = named_address(mail.sender)
-    policy = SMTP if _ascii_locals(mail) else SMTPUTF8
-    message = EmailMessage(policy=policy)
+    utf8 = not _ascii_locals(mail)
     try:
-        message["Subject"] = mail.subject
-        message["From"] = _header_address(name, sender)
-        message["To"] = _header_address("", address(mail.to))
+        lines = [
+            mime.header("Subject", mail.subject, utf8=utf8),
+            mime.mailbox("From", name, sender, utf8=utf8),
+            mime.mailbox("To", "", address(mail.to), utf8=utf8),
+        ]
         if mail.reply_to:
-            message["Reply-To"] = _header_address(*named_address(mail.reply_to))
-        message["Date"] = format_datetime(at)
-        message["Message-ID"] = f"<{mail.delivery}@{sender.rpartition('@')[2]}>"
+            lines.append(mime.mailbox("Reply-To", *named_address(mail.reply_to), utf8=utf8))
+        lines.append(mime.header("Date", format_datetime(at)))
+        lines.append(mime.header("Message-ID", f"<{mail.delivery}@{sender.rpartition('@')[2]}>", utf8=utf8))
         if mail.unsubscribe:
-            message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
-            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        for key, value in mail.headers.items():
-            message[key] = value
-        _fill(message, mail)
-        return message.as_bytes()
+            lines.append(mime.link("List-Unsubscribe", mail.unsubscribe))
+            lines.append(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+        lines += [mime.header(key, value, utf8=utf8) for key, value in mail.headers.items()]
+        return b"".join(lines) + _bodies(mail)
     except (MessageError, HeaderParseError, ValueError, UnicodeError) as error:
         raise Invalid("bad_mail", f"the mail cannot be written: {error}") from error
 
 
-def _fill(message: EmailMessage, mail: Mail) -> None:
-    message.set_content(mail.text or " ", cte="base64" if not mail.text.isascii() else None)
-    if mail.html:
-        message.add_alternative(
-            mail.html, subtype="html", cte="base64" if not mail.html.isascii() else "quoted-printable"
-        )
-        message.set_boundary(f"=_{mail.delivery}")  # a random one would make a retry another mail
+def _bodies(mail: Mail) -> bytes:
+    headers, text = mime.text_part(mail.text or " ", "plain", None if mail.text.isascii() else "base64")
+    if not mail.html:
+        return b"%bMIME-Version: 1.0\r\n\r\n%b" % (headers, text)
+    encoding = "quoted-printable" if mail.html.isascii() else "base64"
+    of_html, html = mime.text_part(mail.html, "html", encoding)
+    boundary = f"=_{mail.delivery}"  # a random one would make a retry another mail
+    return mime.alternatives(
+        boundary, [b"%b\r\n%b" % (headers, text), b"%bMIME-Version: 1.0\r\n\r\n%b" % (of_html, html)]
+    )
 
 
 def _refuse_smuggling(mail: Mail) -> None:
@@ -114,11 +114,6 @@ def _refuse_smuggling(mail: Mail) -> None:
             raise Invalid("bad_header", f"a template may not set the header {key[:60]!r}", where=key[:60])
         if _CONTROL.search(value):
             raise Invalid("bad_header", f"a line break or control character in the header {key}", where=key)
-
-
-def _header_address(name: str, addr: str) -> Address:
-    local, _, domain = addr.rpartition("@")
-    return Address(display_name=name, username=local, domain=domain)
 
 
 def _ascii_locals(mail: Mail) -> bool:
