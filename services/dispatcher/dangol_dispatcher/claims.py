@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +23,7 @@ from dangol_dispatcher.deliveries import (
     save_claimed,
     tried_of,
 )
+from dangol_dispatcher.leases import lease_of
 from dangol_dispatcher.ledger import Turn, Waiting
 from dangol_dispatcher.model import Ambiguous, Claimed, Content, Drop, Go, Hold, Mode, Recipient, Status
 from dangol_dispatcher.policy import gateway_of
@@ -31,8 +32,6 @@ from dangol_dispatcher.recipients import load_recipients, lock_recipients
 from dangol_dispatcher.rows import Row
 from dangol_dispatcher.talk import tell
 
-# A lease outlives the gateway's deadline by this: a call may start that much later, less what it is let run over.
-LEASE_BEYOND = timedelta(seconds=10)
 WORKER_GONE = Ambiguous("the worker that tried it is gone", worker_gone=True)
 
 
@@ -155,7 +154,7 @@ def _claimed(this: Round, waiting: Waiting, content: Content) -> Claimed:
         content=content_of(before) if before else content,
         attempt=before["attempt"] + 1 if before else 1,
         fence=before["fence"] + 1 if before else 1,
-        lease_until=this.now + this.counter.deadline + LEASE_BEYOND,
+        lease_until=this.now + lease_of(this.counter.deadline),
         first_claimed_at=before["first_claimed_at"] if before else this.now,
         mode=mode,
         possible_duplicate=before is not None and before["ambiguous"] > 0 and not this.counter.key_window,

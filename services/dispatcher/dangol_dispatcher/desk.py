@@ -17,6 +17,7 @@ from dangol_dispatcher.claims import Round, claim, look
 from dangol_dispatcher.considering import Considered, Counter
 from dangol_dispatcher.gates import FRESH, load_gate, lock_gate, save_gate
 from dangol_dispatcher.handover import Hands, calls_for, hand_over
+from dangol_dispatcher.leases import Leases
 from dangol_dispatcher.links import Sealer
 from dangol_dispatcher.model import Claimed, Gateway
 from dangol_dispatcher.prepare import CouponCodes, prepare, supply
@@ -65,6 +66,7 @@ class Desk:
         self._stock: Stock | None = None
         # Those that are out, and the connections each still uses: from the claim until the answer is recorded.
         self._calls: dict[asyncio.Task[None], int] = {}
+        self._leases = Leases(office.db)
         self._leaving = False
 
     def leave(self) -> None:
@@ -184,7 +186,9 @@ class Desk:
         if self.gateway is None or this is None or not this.claimed:
             return
         office = self._office
-        hands = Hands(office.db, office.outbox, office.published, counter, self.gateway, office.db.commits)
+        hands = Hands(
+            office.db, office.outbox, office.published, counter, self.gateway, self._leases, office.db.commits
+        )
         call = asyncio.create_task(self._hand_over(hands, this.claimed))
         self._calls[call] = calls_for(self.gateway, this.claimed)
         call.add_done_callback(self._returned)

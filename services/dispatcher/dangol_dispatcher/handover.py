@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -17,10 +18,10 @@ from dangol.decisions import Reason
 from dangol.errors import Unavailable
 from dangol.outbox import Outbox
 from dangol_dispatcher import answering, breaker
-from dangol_dispatcher.claims import LEASE_BEYOND
 from dangol_dispatcher.considering import Counter, still_allowed
 from dangol_dispatcher.deliveries import WORDS, Answered, counts_of, save_answered, tried_of
 from dangol_dispatcher.gates import load_gate, lock_gate, save_gate
+from dangol_dispatcher.leases import BEYOND_DEADLINE, Leases, Out, is_renewed, lease_of, least_left
 from dangol_dispatcher.ledger import Turn, Waiting
 from dangol_dispatcher.model import (
     Accepted,
@@ -43,8 +44,6 @@ from dangol_dispatcher.suppressions import place_of, suppress
 from dangol_dispatcher.talk import tell
 
 log = structlog.get_logger(__name__)
-# A gateway is asked to answer within its deadline; this much later it is left alone, and nobody knows.
-BEYOND_DEADLINE = timedelta(seconds=2)
 TOGETHER = 0.01  # seconds: answers that come within share a commit
 AT_ONCE = timedelta(seconds=1)  # after its claim
 INSISTS_FOR = 60.0  # seconds; the lease may end meanwhile, then the last look says no
@@ -60,12 +59,14 @@ class Hands:
     published: Published
     counter: Counter
     gateway: Gateway
+    leases: Leases
     commits: int = -1
 
 
 async def hand_over(hands: Hands, claimed: Sequence[Claimed], freed: Callable[[int], None]) -> None:
     """Take one last look, call the gateway with what may still go, and record the answers, those that come together
     in one commit. `freed` is told of each connection whose delivery is recorded."""
+    began = asyncio.get_running_loop().time()
     going = (
         claimed
         if _untouched(hands, claimed)
@@ -74,7 +75,7 @@ async def hand_over(hands: Hands, claimed: Sequence[Claimed], freed: Callable[[i
     size = hands.gateway.batch
     parts = [going[first : first + size] for first in range(0, len(going), size)]
     freed(calls_for(hands.gateway, claimed) - len(parts))
-    calls = {asyncio.create_task(call(hands.gateway, part)): part for part in parts}
+    calls = {asyncio.create_task(call(hands, part, began)): part for part in parts}
     try:
         while calls:
             done = await _together(calls)
@@ -103,8 +104,8 @@ def _untouched(hands: Hands, claimed: Sequence[Claimed]) -> bool:
     """Where only this process writes, and nobody in it did since the claim or is about to: that was the last look."""
     if hands.db.dialect != "sqlite" or hands.db.commits != hands.commits or hands.db.opened_at is not None:
         return False
-    leases = hands.gateway.deadline + LEASE_BEYOND
-    return all(one.lease_until - leases <= hands.db.clock() < one.lease_until - leases + AT_ONCE for one in claimed)
+    lease = lease_of(hands.gateway.deadline)
+    return all(one.lease_until - lease <= hands.db.clock() < one.lease_until - lease + AT_ONCE for one in claimed)
 
 
 async def _insisting(db: Db, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -138,19 +139,27 @@ async def last_look(hands: Hands, conn: AsyncConnection, claimed: Sequence[Claim
     people = await load_recipients(conn, {one.profile for one in waiting})
     tried = [one for one in waiting if one.status is Status.CLAIMED]
     allowed = await still_allowed(hands.db, conn, replace(hands.counter, rules=rules), tried, people, now)
-    back_by = now + hands.gateway.deadline + BEYOND_DEADLINE
+    back_by = now + least_left(hands.gateway.deadline)
     going = [one for one in ours if allowed.get(one.message) and back_by <= one.lease_until]
     await _take_back(hands, conn, [one for one in ours if one.message in allowed and one not in going], rows)
     return going
 
 
-async def call(gateway: Gateway, claimed: Sequence[Claimed]) -> Sequence[Outcome]:
-    """The gateway's outcomes, one for each. Past its deadline, or after a raise, nobody knows."""
-    loop = asyncio.get_running_loop()
+async def call(hands: Hands, claimed: Sequence[Claimed], looked_at: float) -> Sequence[Outcome]:
+    """The gateway's outcomes, one for each. Past its deadline, past their lease, or after a raise, nobody knows.
+
+    `looked_at` (loop time): when the last look began, which found enough of the lease left.
+    """
+    gateway, loop = hands.gateway, asyncio.get_running_loop()
     started = loop.time()
+    at_latest = started + (gateway.deadline + BEYOND_DEADLINE).total_seconds()
+    renewed = is_renewed(gateway.deadline)
     try:
-        async with asyncio.timeout((gateway.deadline + BEYOND_DEADLINE).total_seconds()):
-            outcomes = await gateway.send_many(claimed)
+        async with asyncio.timeout_at(
+            looked_at + least_left(gateway.deadline).total_seconds() if renewed else at_latest
+        ) as limit:
+            with hands.leases.kept(Out(claimed, limit, at_latest)) if renewed else nullcontext():
+                outcomes = await gateway.send_many(claimed)
     except Exception as error:
         log.exception("a gateway raised", action="gateway_raised", gateway=gateway.name)
         return [Ambiguous(f"{type(error).__name__}: {error}") for _ in claimed]
