@@ -25,7 +25,8 @@ from dangol_bench.workshop import opened
 
 MODEL = "p999999999999"
 SPREAD, BURST, WARM, PARKED = 1_000_000, 2_000_000, 3_000_000, 10_000_000  # numbers of the first of each
-STARTS_WITHIN = timedelta(seconds=20)  # the product, before the first is due
+STARTS_LATER = 3  # times as long as a start just took, and
+AT_LEAST = timedelta(seconds=5)  # … more: then the first is due
 PAUSE = timedelta(seconds=4)  # between the spread and the burst
 WITHIN = 90.0  # seconds after the burst for the last message at the receiver
 JOURNEY = """journey: parked
@@ -86,17 +87,25 @@ async def _park(ground: Ground, place: Home, definitions: Path) -> Plan:
     parked = ground.count(1_000_000, 50_000, 500)
     far = utc_now() + timedelta(days=30)
     await crowd.fill(place, model, numbered(PARKED, parked, lambda number: far + timedelta(seconds=number)))
+    starting = await _start(ground, place, definitions)
     plan = Plan(
         parked,
         ground.count(1_000, 100, 20),
         ground.count(timedelta(seconds=60), timedelta(seconds=6), timedelta(seconds=2)),
         ground.count(10_000, 2_000, 50),
-        utc_now() + STARTS_WITHIN,
+        utc_now() + STARTS_LATER * starting + AT_LEAST,
     )
     warm = numbered(WARM, 20, lambda number: plan.start - timedelta(seconds=2))
     copies = chain(warm, (crowd.Copy(number, at) for number, at in plan.due().items()))
     await crowd.fill(place, model, copies)
     return plan
+
+
+async def _start(ground: Ground, place: Home, definitions: Path) -> timedelta:
+    """How long the product takes to be ready, on this machine, now."""
+    began = utc_now()
+    async with whole(ground, place, definitions):
+        return utc_now() - began
 
 
 def _parked() -> Outgoing:

@@ -14,8 +14,9 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from dangol.db import Db, in_transaction
 from dangol.errors import Unavailable
+from dangol.rows import among, read, run_many
 from dangol_dispatcher.model import Claimed
-from dangol_dispatcher.rows import DELIVERY, MESSAGE, among, read, run_many
+from dangol_dispatcher.rows import DELIVERY, MESSAGE
 
 log = structlog.get_logger(__name__)
 MOMENT = MESSAGE.c.due_at.type
