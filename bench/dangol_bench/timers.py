@@ -25,7 +25,7 @@ from dangol_bench.workshop import opened
 
 MODEL = "p999999999999"
 SPREAD, BURST, WARM, PARKED = 1_000_000, 2_000_000, 3_000_000, 10_000_000  # numbers of the first of each
-STARTS_LATER = 3  # times as long as a start just took, and
+STARTS_LATER = 2  # times as long as a start just took, and
 AT_LEAST = timedelta(seconds=5)  # … more: then the first is due
 PAUSE = timedelta(seconds=4)  # between the spread and the burst
 WITHIN = 90.0  # seconds after the burst for the last message at the receiver
