@@ -1,11 +1,13 @@
-"""A mail as the standard library's `EmailMessage` writes it: what `mail.build` is held to, byte for byte."""
+"""A mail step by step, and as the standard library writes it: what the quick ways are held to, byte for byte."""
 
+from collections.abc import Callable
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 
+from dangol_dispatcher import html_mail
 from dangol_dispatcher.mail import Mail, address, named_address
 
 
@@ -34,3 +36,14 @@ def by_the_library(mail: Mail, at: datetime) -> bytes:
 def _address(name: str, addr: str) -> Address:
     local, _, domain = addr.rpartition("@")
     return Address(display_name=name, username=local, domain=domain)
+
+
+def html_and_text(
+    source: str, preheader: str, tracked: Callable[[int, str], str] | None, *, mjml: bool
+) -> tuple[str, str, list[str]]:
+    """A mail's HTML without its footer, its text and the URLs that are counted, from a text that is whole."""
+    html = html_mail.from_mjml(source) if mjml else html_mail.inlined(source)
+    html = html_mail.with_preheader(html, preheader)
+    text = html_mail.text_of(html_mail.with_links(html, None)[0])
+    html, urls = html_mail.with_links(html, tracked)
+    return html, text, urls

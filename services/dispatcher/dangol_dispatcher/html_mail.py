@@ -71,8 +71,8 @@ def with_preheader(html: str, text: str) -> str:
     return f"{html[: start.end()]}{hidden}{html[start.end() :]}" if start else hidden + html
 
 
-def with_footer(html: str, who: str, refusals: Sequence[Refusal], pixel: str = "") -> str:
-    """The HTML with who speaks and how to refuse at its end, and an opening counter if wanted."""
+def footer(who: str, refusals: Sequence[Refusal], pixel: str = "") -> str:
+    """Who speaks and how to refuse, and an opening counter if wanted."""
     lines = [f"<div>{escape(who)}</div>"] if who else []
     lines += [
         f'<div>{escape(one.before)} <a href="{escape(one.url)}" style="color:#777777">{escape(one.link)}</a>'
@@ -83,8 +83,13 @@ def with_footer(html: str, who: str, refusals: Sequence[Refusal], pixel: str = "
     added = f'<div style="{style}">{"".join(lines)}</div>' if lines else ""
     if pixel:
         added += f'<img src="{escape(pixel)}" width="1" height="1" alt="" style="display:block">'
-    end = _last(_BODY_END, html)
-    return f"{html[:end]}{added}{html[end:]}" if added else html
+    return added
+
+
+def end_of(html: str) -> int:
+    """Where a footer is put: before the body's end."""
+    places = [found.start() for found in _BODY_END.finditer(html)]
+    return places[-1] if places else len(html)
 
 
 def text_of(html: str) -> str:
@@ -94,11 +99,6 @@ def text_of(html: str) -> str:
     reader.close()
     text = re.sub(r"[ \t\r\f\v\u00a0\u200c\u200b]+", " ", "".join(reader.said))
     return re.sub(r"\n{3,}", "\n\n", re.sub(r" *\n *", "\n", text)).strip()
-
-
-def _last(pattern: re.Pattern[str], text: str) -> int:
-    places = [found.start() for found in pattern.finditer(text)]
-    return places[-1] if places else len(text)
 
 
 class _Reader(HTMLParser):

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import lru_cache
+from typing import Any, TextIO
 
-from liquid import BoundTemplate, Environment
-from liquid.builtin.output import OutputNode
+from liquid import BoundTemplate, Environment, RenderContext
+from liquid.builtin.output import Output, OutputNode
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
+from liquid.stringify import to_liquid_string
 from liquid.undefined import StrictDefaultUndefined
 
 from dangol.decisions import Reason
 from dangol_dispatcher.filters import FILTERS
+from dangol_dispatcher.marks import FIRST, Marked, Marks
 
 LOOPS = 10_000  # iterations a rendering
 OUTPUT = 256 * 1024  # bytes
@@ -48,6 +51,20 @@ class NotThere(StrictDefaultUndefined):
         return None
 
 
+class _ValueNode(OutputNode):
+    """`{{ … }}`, whose value is marked where marks are asked for."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        value = to_liquid_string(self.expression.evaluate(context), context.autoescape)
+        return buffer.put(str(value)) if isinstance(buffer, Marks) else buffer.write(value)
+
+
+class _Value(Output):
+    node_class = _ValueNode
+
+
 class _Limited(Environment):
     block_nesting_limit = 30
     context_depth_limit = 30
@@ -58,6 +75,7 @@ class _Limited(Environment):
 
 def _environment(autoescape: bool) -> Environment:
     made = _Limited(undefined=NotThere, strict_filters=True, autoescape=autoescape)
+    made.add_tag(_Value)
     for name in BARRED_TAGS:
         made.tags.pop(name, None)
     for name in BARRED_FILTERS:
@@ -102,6 +120,7 @@ TEXT = _environment(autoescape=False)
 HTML = _environment(autoescape=True)
 
 
+@lru_cache(maxsize=512)  # the texts of a journey's webhook step are read with each message
 def parse(source: str, *, html: bool = False) -> BoundTemplate:
     """The compiled template; raises `liquid.exceptions.LiquidError` with its place."""
     return (HTML if html else TEXT).from_string(source)
@@ -118,17 +137,29 @@ def say(template: BoundTemplate, values: Mapping[str, Any]) -> str:
         return template.render(**values)
 
 
+def mark(template: BoundTemplate, values: Mapping[str, Any], first: int = FIRST) -> Marked:
+    """As `say`, with marks from `first` on in the place of plain values."""
+    marks = Marks(OUTPUT, first)
+    with _as_problem():
+        template.render_with_context(_context(template, values), marks)
+    return marks.said() or Marked.of(say(template, values))
+
+
 def value_of(template: BoundTemplate, values: Mapping[str, Any]) -> Any:
     """As `say`; but a template that is one `{{ … }}` and nothing else gives the value itself, a number as a number."""
     nodes = template.nodes
     if len(nodes) != 1 or not isinstance(nodes[0], OutputNode):
         return say(template, values)
-    context = template.context_class(template, globals=template.make_globals(dict(values)))
+    context = _context(template, values)
     with _as_problem():
         value = nodes[0].expression.evaluate(context)
     if isinstance(value, NotThere):
         raise TemplateProblem(Reason.MISSING_VALUE, str(value.msg).removesuffix(" is undefined").strip("'\""))
     return value
+
+
+def _context(template: BoundTemplate, values: Mapping[str, Any]) -> RenderContext:
+    return template.context_class(template, globals=template.make_globals(dict(values)))
 
 
 @contextmanager

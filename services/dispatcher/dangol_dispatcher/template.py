@@ -12,11 +12,12 @@ from dangol.decisions import Reason
 from dangol.errors import Invalid
 from dangol.messages import Message
 from dangol.names import delivery_key
-from dangol_dispatcher import html_mail
+from dangol_dispatcher import html_mail, skeleton
 from dangol_dispatcher.filters import LOCALE, ZONE
 from dangol_dispatcher.label import Brand, labelled
 from dangol_dispatcher.liquid_language import TemplateProblem
 from dangol_dispatcher.mail import Mail, build
+from dangol_dispatcher.marks import Marked
 from dangol_dispatcher.model import Content
 from dangol_dispatcher.phone_text import carried
 from dangol_dispatcher.template_check import check
@@ -155,13 +156,12 @@ def _bodies(
     parts: Mapping[str, Any], who: str, refusals: list[html_mail.Refusal], links: Links
 ) -> tuple[str, str, list[str]]:
     """The HTML and the text of a mail, each with its footer, and the URLs whose clicks are counted."""
-    html = html_mail.from_mjml(parts["mjml"]) if parts.get("mjml") else html_mail.inlined(parts.get("html", ""))
-    text, urls = parts.get("text", ""), list[str]()
-    if html:
-        html = html_mail.with_preheader(html, parts.get("preheader", ""))
-        text = text or html_mail.text_of(html_mail.with_links(html, None)[0])
-        html, urls = html_mail.with_links(html, links.click)
-        html = html_mail.with_footer(html, who, refusals, links.pixel)
+    html, text, urls = "", parts.get("text", ""), list[str]()
+    if name := next((one for one in ("mjml", "html") if one in parts and parts[one].shape), None):
+        preheader = parts.get("preheader") or Marked.of("")
+        said = skeleton.bodies(parts[name], preheader, links.click, mjml=name == "mjml")
+        html = f"{said.before}{html_mail.footer(who, refusals, links.pixel)}{said.after}"
+        text, urls = text or said.text, said.urls
     lines = [who] if who else []
     lines += [f"{one.before} {one.link}{one.after} {one.url}" for one in refusals]
     return html, "\n".join([text.rstrip(), "", "-- ", *lines]) if lines else text, urls

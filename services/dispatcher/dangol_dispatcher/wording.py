@@ -10,7 +10,8 @@ from liquid.exceptions import LiquidError
 
 from dangol.decisions import Reason
 from dangol_dispatcher.label import Brand
-from dangol_dispatcher.liquid_language import TemplateProblem, parse, say, value_of
+from dangol_dispatcher.liquid_language import TemplateProblem, mark, parse, say, value_of
+from dangol_dispatcher.marks import FIRST, MOST
 
 if TYPE_CHECKING:
     from dangol.definitions import DefinitionSet
@@ -40,6 +41,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 DEFAULT_REQUIRED = ("text",)
 MARKUP = {("email", "html"), ("email", "mjml")}  # where values are escaped
+# What is worked on after values are put in, with the sign of its first mark.
+MARKED = dict.fromkeys(MARKUP, FIRST) | {("email", "preheader"): FIRST + MOST}
 VERBATIM = {
     ("alimtalk", "text"),
     ("alimtalk", "code"),
@@ -129,9 +132,14 @@ def fill_names(parts: Mapping[str, Any]) -> set[str]:
 
 
 def fields_said(channel: str, fields: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of one channel with the values in them; raises `TemplateProblem`."""
+    """The fields of one channel with the values in them, those of `MARKED` as `Marked`; raises `TemplateProblem`."""
     keep = channel == "webhook"
-    return {name: _said(leaf, values, keep) for name, leaf in fields.items()}
+    return {
+        name: mark(leaf, values, MARKED[channel, name])
+        if (channel, name) in MARKED and isinstance(leaf, BoundTemplate)
+        else _said(leaf, values, keep)
+        for name, leaf in fields.items()
+    }
 
 
 def compiled(source: Any, *, html: bool = False) -> Any:
