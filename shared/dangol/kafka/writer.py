@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,8 +12,9 @@ from aiokafka.errors import KafkaError
 
 from dangol.errors import Unavailable
 from dangol.kafka.connection import PRODUCER, Connection
-from dangol.kafka.home import home_of
+from dangol.kafka.home import homes_of
 from dangol.stream import Outgoing
+from dangol.topics import Topic
 
 Batch = Any  # aiokafka's BatchBuilder
 log = structlog.get_logger(__name__)
@@ -79,21 +80,16 @@ class Writer:
 
     def _batches(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> list[tuple[str, int, Batch]]:
         """The outgoing in as few batches as hold them, each partition's in order."""
-        by_place: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
-        for one in outgoing:
-            by_place[self._prefix + one.topic, home_of(one.key, self._partitions)].append(one)
-        batches: list[tuple[str, int, Batch]] = []
-        for (topic, partition), ones in by_place.items():
-            batch = producer.create_batch()
-            for one in ones:
-                if not _add(batch, one):
-                    batches.append((topic, partition, batch))
-                    batch = producer.create_batch()
-                    _add(batch, one)  # the first of a batch always fits
-            batches.append((topic, partition, batch))
-        for _, _, batch in batches:
-            batch.close()
-        return batches
+        keys = [one.key.encode() for one in outgoing]
+        homes = homes_of(keys, self._partitions)
+        by_place: defaultdict[tuple[Topic, int], list[tuple[bytes, bytes]]] = defaultdict(list)
+        for one, key, home in zip(outgoing, keys, homes, strict=True):
+            by_place[one.topic, home].append((key, one.value))
+        return [
+            (self._prefix + topic, partition, batch)
+            for (topic, partition), records in by_place.items()
+            for batch in _batches_of(producer, records)
+        ]
 
     def _give_up_producer(self) -> None:
         if producer := self._producer:
@@ -103,9 +99,18 @@ class Writer:
             task.add_done_callback(self._closing.discard)
 
 
-def _add(batch: Batch, one: Outgoing) -> bool:
-    added = batch.append(key=one.key.encode(), value=one.value, timestamp=None)  # the log puts its own moment on it
-    return added is not None
+def _batches_of(producer: AIOKafkaProducer, records: Sequence[tuple[bytes, bytes]]) -> Iterator[Batch]:
+    """Keys and values in closed batches, as few as hold them."""
+    batch = producer.create_batch()
+    for key, value in records:
+        # no moment: the log puts its own on it
+        if batch.append(key=key, value=value, timestamp=None) is None:
+            batch.close()
+            yield batch
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None)  # the first of a batch always fits
+    batch.close()
+    yield batch
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
