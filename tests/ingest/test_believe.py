@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from dangol.errors import Invalid
 from dangol.events import Kind, Origin
 from dangol_ingest import segment
 from dangol_ingest.believe import believe
+from dangol_ingest.usual import Usual
 from tests.support.posts import RECEIVED, arrival, believed, call, event_of, posted, reject_of, single
 
 
@@ -167,12 +169,62 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
+_fields = sorted({field.encode_name for field in msgspec.structs.fields(Usual)})
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.dictionaries(st.sampled_from([*"xyz", "userId", "event", "type", "timestamp", "context", "traits"]), _json))
+@given(st.dictionaries(st.sampled_from([*"xyz", *_fields]), _json))
 def test_any_json_is_believed_or_refused_and_nothing_else(item: dict[str, Any]) -> None:
     body = json.dumps({"batch": [item, call()]}).encode()
-    found = believe(segment.many(body), arrival())
+    found = believed(body)
     assert len(found.events) + len(found.rejects) == 2
     assert found.events[-1].id == "m1"
+
+
+ODD = [
+    *(
+        "u1",
+        " u1 ",
+        "NULL",
+        "0",
+        "",
+        "가",
+        "a\x00b",
+        "\ud800",
+        "😀",
+        "\\u0000",
+        "x" * 257,
+        "page",
+        "2026-11-22T09:59:00.123456789Z",
+    ),
+    *(
+        0,
+        7.0,
+        -(2**63),
+        2**63 - 1,
+        2**63,
+        -(2**63) - 1,
+        2**64,
+        10**40,
+        1e308,
+        float("inf"),
+        float("nan"),
+        1_763_800_000,
+    ),
+    *(None, True, [], [None], {}, {"a": None}, {"a": [{"b": None}]}, {"traits": {"email": "a@b.c"}}, "x" * 33_000),
+    *(json.loads('{"a":' * depth + "1" + "}" * depth) for depth in (*range(4, 9), 30, 31, 32, 33)),
+    *(json.loads("[" * depth + "1" + "]" * depth) for depth in (*range(4, 9), 30, 31, 32, 33)),
+]
+PLACES = [*_fields, "unknown", "properties.a", "properties.a\x00", "traits.email", "context.traits", "context.ip"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_usual_reading_believes_and_refuses_what_the_careful_one_does(place: str) -> None:
+    """`believed` reads both ways. Caught: no look for a NUL, no count of levels, numbers without bounds, a null taken
+    for a value, unknown fields passed over."""
+    field, inside, name = place.partition(".")
+    for odd in ODD:
+        item = call(**{field: {name: odd} if inside else odd})
+        for ascii in (True, False):
+            with suppress(Invalid):  # the body as a whole is no UTF-8
+                believed(json.dumps({"batch": [item]}, ensure_ascii=ascii).encode(errors="surrogatepass"))

@@ -8,15 +8,15 @@ import pytest
 from dangol.errors import Invalid
 from dangol_ingest import cloudevents
 from dangol_ingest.believe import believe
-from dangol_ingest.model import Believed, Reject
-from tests.support.posts import arrival
+from dangol_ingest.model import Reject
+from tests.support.posts import Found, arrival, found_in
 
 ATTRIBUTES = {"specversion": "1.0", "id": "e1", "source": "/shop", "type": "Order Completed", "subject": "u1"}
 
 
-def read(headers: dict[str, str], body: Any) -> Believed:
+def read(headers: dict[str, str], body: Any) -> Found:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return believe(cloudevents.opened(headers, raw), arrival())
+    return found_in(believe(cloudevents.opened(headers, raw), arrival()))
 
 
 def test_structured() -> None:

@@ -1,16 +1,31 @@
 """Builders of what clients post, with defaults."""
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from dangol.codec import decode_event
 from dangol.events import Event, Kind, Origin
 from dangol_ingest import segment
 from dangol_ingest.believe import believe
-from dangol_ingest.model import Arrival, Believed, Reject
+from dangol_ingest.model import Arrival, Believed, Posted, Reject
 
 RECEIVED = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a request, its events read again as everybody after ingest reads them."""
+
+    events: tuple[Event, ...]
+    rejects: tuple[Reject, ...]
+
+
+def found_in(believed: Believed) -> Found:
+    """What readers of the log find of what was believed."""
+    return Found(tuple(decode_event(event.value) for event in believed.events), believed.rejects)
 
 
 def arrival(**changes: Any) -> Arrival:
@@ -36,9 +51,27 @@ def posted(*calls: Any, **envelope: Any) -> bytes:
     return msgspec.json.encode({"batch": list(calls)} | envelope)
 
 
-def believed(body: bytes, **known: Any) -> Believed:
-    """What becomes of a batch's body."""
-    return believe(segment.many(body), arrival(**known))
+def believed(body: bytes, **known: Any) -> Found:
+    """What becomes of a batch's body; the same whichever way its items are read."""
+    opened = segment.many(body)
+    found = believe(opened, arrival(**known))
+    assert found == believe(with_care(opened, body), arrival(**known))
+    return found_in(found)
+
+
+def with_care(opened: Posted, body: bytes) -> Posted:
+    """The same batch, every item of it read with care; a batch that is no good JSON was already."""
+    try:
+        found = msgspec.json.decode(body)
+        items = found if isinstance(found, list) else found["batch"]
+        raw = msgspec.json.decode(body if items is found else _batch_of(body), type=list[msgspec.Raw])
+    except ValueError:
+        return opened
+    return replace(opened, items=segment.read_items(raw, segment.read_with_care))
+
+
+def _batch_of(body: bytes) -> msgspec.Raw:
+    return msgspec.json.decode(body, type=dict[str, msgspec.Raw])["batch"]
 
 
 def event_of(**changes: Any) -> Event:
@@ -55,6 +88,6 @@ def reject_of(**changes: Any) -> Reject:
     return found.rejects[0]
 
 
-def single(kind: Kind, body: dict[str, Any], **known: Any) -> Believed:
+def single(kind: Kind, body: dict[str, Any], **known: Any) -> Found:
     """What becomes of a single call."""
-    return believe(segment.one(msgspec.json.encode(body), kind), arrival(**known))
+    return found_in(believe(segment.one(msgspec.json.encode(body), kind), arrival(**known)))

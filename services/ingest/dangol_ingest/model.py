@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from dangol.errors import Invalid
-from dangol.events import Event, Kind, Origin
+from dangol.events import Kind, Origin
+from dangol.stream import Outgoing
 
 MAX_BODY = 512 * 1024  # bytes of one request, as sent and after unpacking; official clients stop at 475–500 KB
 MAX_EVENT = 32 * 1024  # bytes of one event, the limit the official clients keep
@@ -91,9 +92,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """What came of a request's items, each in the order they came."""
+    """What came of a request's items, each in the order they came; the events as records of their topic."""
 
-    events: tuple[Event, ...]
+    events: tuple[Outgoing, ...]
     rejects: tuple[Reject, ...]
 
 

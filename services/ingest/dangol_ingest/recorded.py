@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from dangol.codec import decode_event
 from dangol.events import Event, Origin
 from dangol_ingest.believe import believe
 from dangol_ingest.model import Arrival, Posted, Reject
@@ -19,7 +20,7 @@ def recorded(pieces: Iterable[bytes], workspace: str, now: datetime, *, csv: boo
             yield call
         elif call is not None:
             believed = believe(Posted(items=(call,)), arrival)
-            yield from believed.events
+            yield from (decode_event(event.value) for event in believed.events)
             yield from believed.rejects
 
 

@@ -1,11 +1,10 @@
 """A reject → the decision that keeps it findable. PURE."""
 
 import re
-from collections.abc import Iterable
 
 from dangol.codec import encode
 from dangol.decisions import Decision, Reason, Verdict
-from dangol.events import Event, key_of, person_key
+from dangol.events import person_key
 from dangol.names import named
 from dangol.stream import Outgoing
 from dangol.topics import Topic
@@ -43,12 +42,7 @@ def decision(reject: Reject, arrival: Arrival) -> Decision:
 def outgoing(believed: Believed, arrival: Arrival) -> list[Outgoing]:
     """What one request appends to the log: its events, and its rejects as decisions."""
     told = (decision(reject, arrival) for reject in believed.rejects)
-    return [*_events(believed.events), *(Outgoing(Topic.DECISIONS, one.key, encode(one), one.id) for one in told)]
-
-
-def _events(events: Iterable[Event]) -> Iterable[Outgoing]:
-    for event in events:
-        yield Outgoing(Topic.EVENTS, key_of(event), encode(event), event.id)
+    return [*believed.events, *(Outgoing(Topic.DECISIONS, one.key, encode(one), one.id) for one in told)]
 
 
 def _name(reject: Reject, arrival: Arrival) -> str:

@@ -1,13 +1,13 @@
 """The Segment HTTP API: the text of a request → its calls. PURE."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from dangol.errors import Invalid, TooLarge
 from dangol.events import Kind
-from dangol_ingest import text
+from dangol_ingest import text, usual
 from dangol_ingest.model import MAX_EVENT, MAX_ITEMS, Call, Posted, Reject, Unreadable, rejected
 
 
@@ -32,7 +32,7 @@ _lists = msgspec.json.Decoder(list[msgspec.Raw])
 
 def one(body: bytes, kind: Kind) -> Posted:
     """A single call, of the kind its route says."""
-    call = _item(0, body)
+    call = _item(0, body, read_call)
     key = _key(call) if isinstance(call, Call) else None
     return Posted(items=(call,), kind=kind, key=key)
 
@@ -50,22 +50,31 @@ def many(body: bytes) -> Posted:
     return _posted(batch, read_items(batch.batch))
 
 
-def read_items(items: Sequence[bytes | msgspec.Raw]) -> tuple[Call | Reject, ...]:
+def read_items(
+    items: Sequence[bytes | msgspec.Raw], read: Callable[[bytes], Call] | None = None
+) -> tuple[Call | Reject, ...]:
     """The calls of a batch in order, a reject in the place of what is none. Raises `TooLarge` for too many."""
+    read = read or read_call
     if len(items) > MAX_ITEMS:
         raise TooLarge("too_many_items", f"a batch has at most {MAX_ITEMS:,} items", hint="send smaller batches")
-    return tuple(_item(index, bytes(item)) for index, item in enumerate(items))
+    return tuple([_item(index, bytes(item), read) for index, item in enumerate(items)])
 
 
-def _item(index: int, raw: bytes) -> Call | Reject:
+def _item(index: int, raw: bytes, read: Callable[[bytes], Call]) -> Call | Reject:
     try:
-        return read_call(raw)
+        return read(raw)
     except Invalid as error:
         return rejected(index, error, item=_beginning(raw))
 
 
 def read_call(raw: bytes) -> Call:
     """One call from its JSON text; raises `Invalid`, or `Unreadable` where the text itself is at fault."""
+    call = usual.read(raw) if len(raw) <= MAX_EVENT else None
+    return read_with_care(raw) if call is None else call
+
+
+def read_with_care(raw: bytes) -> Call:
+    """The same of any text, though it takes longer: what is wrong is told with its place."""
     if len(raw) > MAX_EVENT:
         raise TooLarge("event_too_large", f"an event is at most {MAX_EVENT:,} bytes, this one has {len(raw):,}")
     try:
