@@ -128,8 +128,8 @@ class Db:
             yield
             return
         await self._turns.take(haste)
-        self.opened_at = self.clock()
         try:
+            self.opened_at = self.clock()
             yield
         finally:
             self.opened_at = None

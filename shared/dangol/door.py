@@ -16,10 +16,10 @@ SILENT_FOR = 20.0  # seconds in which something of a body comes; how long all of
 GRACE = 20  # seconds that open requests have when we stop
 OWN_FILES = 128  # descriptors kept for the database, the log, gateways
 FEWEST = 32  # connections, however few descriptors there are
+_TOO_MANY = b'{"code": "unavailable", "message": "too many open connections"}\n'
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
-    b"connection: close\r\ncontent-length: 64\r\n\r\n"
-    b'{"code": "unavailable", "message": "too many open connections"}\n'
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(_TOO_MANY), _TOO_MANY)
 )
 SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 

@@ -214,6 +214,8 @@ async def test_over_its_rate_a_workspace_is_asked_to_wait(house: House) -> None:
         assert answers[-1].status_code == 429
         assert answers[-1].json()["code"] == "too_many_events"
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
+        unread = await client.post("/v1/track", content=b"{", auth=AUTH)
+        assert unread.status_code == 429  # before the work of reading it
         other, _ = await key_of(house, KeyKind.SERVER, workspace="other")
         assert (await client.post("/v1/track", json=call(), auth=(other, ""))).status_code == 200
 

@@ -33,6 +33,7 @@ BODY_WITHIN = 20.0  # seconds: a client that sends a byte now and then holds no 
 LINGER = 128 * 1024  # bytes over the limit that are still read
 SCOPE = "events:write"  # what a secret key needs to append
 RETRY_AFTER = timedelta(seconds=1)
+TOO_MANY = "more events than this workspace may post"
 
 Append = Callable[[Sequence[Outgoing]], Awaitable[None]]
 Opener = Callable[[Mapping[str, str], bytes], Posted]
@@ -74,6 +75,8 @@ class Intake:
                 raise Unavailable("too many requests wait for the log", retry_after=RETRY_AFTER)
             token = keyholder.in_headers(headers)
             key = await find_key(request, token) if token else None  # known before the body is looked at
+            if key and (over := self.admission.over(key.workspace, time.monotonic())):
+                raise TooMany(TOO_MANY, retry_after=over)
             posted = opener(headers, body.plain(raw, headers.get("content-encoding", "")))
             key = key or await _key_inside(request, posted, beacon)
             believed = await self.keep(posted, self.arrival(headers, key))
@@ -85,7 +88,7 @@ class Intake:
         """Believe what was posted and append it; raises `TooMany` over the rate, `Unavailable` when the log can't."""
         wait = self.admission.wait(arrival.workspace, len(posted.items), time.monotonic())
         if wait:
-            raise TooMany("more events than this workspace may post", retry_after=wait)
+            raise TooMany(TOO_MANY, retry_after=wait)
         believed = believe(posted, arrival)
         try:
             await self.append(outgoing(believed, arrival))

@@ -15,7 +15,7 @@ EVENTS = Topic.EVENTS  # looked up once: see `believe`
 _write = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Said(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):  # JSON has no cycles to collect
     """The fields of an `Event` that are its client's. A client's retry says the same, whenever it comes."""
 
     id: str

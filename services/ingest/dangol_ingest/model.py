@@ -18,7 +18,7 @@ MAX_ID = 256  # bytes in UTF-8 of an id or a name
 MAX_CORRECTION = timedelta(hours=48)  # a client's clock that is off by more is not corrected: see `times`
 
 
-class Call(msgspec.Struct, rename="camel", kw_only=True):
+class Call(msgspec.Struct, rename="camel", kw_only=True, gc=False):  # JSON has no cycles to collect
     """One item as clients of the Segment API write it; ids and moments may be of any JSON type until believed."""
 
     type: Any = None
