@@ -33,8 +33,7 @@ def production(tmp_path_factory: pytest.TempPathFactory, own_servers: tuple[Serv
         receivers(tmp_path) as folder,
         production_fleet(tmp_path, folder, kafka.url, postgres.url, SETTINGS) as fleet,
     ):
-        # No mails yet: what a dead dispatcher left of them stands for 12 minutes, SMTP's deadline and a little.
-        yield Ground(tmp_path, fleet, kafka, postgres, mailed=0.0)
+        yield Ground(tmp_path, fleet, kafka, postgres)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx2
 
+from tests.crash.programs.checker import COUNTED
+from tests.crash.programs.ledger import Ledger
 from tests.support.fleet import Fleet, Role
 from tests.support.product import eventually
 from tests.support.server import Server
@@ -22,13 +24,15 @@ from tests.support.server import Server
 ROOT = Path(__file__).parents[2]
 LOADED = 0.95  # of the effects there will be: then the load is nearly over
 PATIENCE = 300.0  # seconds a wait may take that is no measure of anything
+VIEWS = 4  # events of each person before the one that enters a journey; every message tells how many were counted
+AHEAD = 1000  # people at most that are posted before their messages were taken: so that there is load to the end
 JOURNEYS = """\
 journey: joined
 enter: {event: Joined, again: always}
 steps:
-  - {webhook: hook, as: first, json: {user: "{{ profile.user_id }}", step: first}}
+  - {webhook: hook, as: first, json: {user: "{{ profile.user_id }}", step: first, seen: "{{ profile.views }}"}}
   - {wait: 1s}
-  - {webhook: hook, as: second, json: {user: "{{ profile.user_id }}", step: second}}
+  - {webhook: hook, as: second, json: {user: "{{ profile.user_id }}", step: second, seen: "{{ profile.views }}"}}
 ---
 journey: lettered
 enter: {event: Lettered, again: always}
@@ -40,12 +44,13 @@ steps:
 TEMPLATES = """\
 template: newsletter
 category: marketing
-email: {subject: "newsletter of {{ profile.user_id }}", text: "News."}
+email: {subject: "newsletter of {{ profile.user_id }} after {{ profile.views }}", text: "News."}
 ---
 template: receipt
 category: transactional
-email: {subject: "receipt of {{ profile.user_id }}", text: "Thanks."}
+email: {subject: "receipt of {{ profile.user_id }} after {{ profile.views }}", text: "Thanks."}
 """
+TRAITS = "- {trait: views, count: Viewed}\n"
 WORKSPACE = """\
 workspace: default
 zone: UTC
@@ -59,24 +64,6 @@ GATEWAYS = """\
 """
 
 
-class Ledger:
-    """A file another process writes lines to, and how many there are by now."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._read, self._lines = 0, 0
-
-    def count(self) -> int:
-        """Whole lines so far; what was counted is not read again."""
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                file.seek(self._read)
-                given = file.read()
-            self._read += len(given)
-            self._lines += given.count(b"\n")
-        return self._lines
-
-
 @dataclass
 class Ground:
     """A running product, its servers where they are its own, and what other processes wrote down."""
@@ -86,22 +73,24 @@ class Ground:
     kafka: Server | None = None
     postgres: Server | None = None
     posters: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    posted: int = 0
+    posted: int = 0  # people
     finished: int = 0
+    recorded: int = 0
     mailed: float = 0.1  # of people
     _after: int = 0
+    _after_event: int = 0
     _watching: list[threading.Thread] = field(default_factory=list)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.calls, self.mails = Ledger(self.place / "calls"), Ledger(self.place / "mails")
 
-    def post(self, events: int, seed: int) -> None:
-        """A process that posts so many events, each of a person of its own."""
+    def post(self, people: int, seed: int) -> None:
+        """A process that posts the events of so many people: each views a few things, and then enters a journey."""
         product = self.fleet.product
-        given = (product.url, product.write_key, str(events), str(self.mailed), str(seed), str(self.place / "accepted"))
-        self.posters.append(program("poster", *given))
-        self.posted += events
+        given = (product.url, product.write_key, str(people), str(self.mailed), str(seed), str(self.place / "accepted"))
+        self.posters.append(program("poster", *given, str(VIEWS), str(AHEAD)))
+        self.posted += people
 
     def taken(self) -> int:
         """What the receivers took so far."""
@@ -144,6 +133,7 @@ class Ground:
         try:
             eventually(self._all_finished, within)
             eventually(self._nothing_open, within)
+            eventually(self._all_on_record, within)
         except AssertionError as error:
             print(f"{error}; what is missing:")  # noqa: T201 - beside the checker's report
         for thread in self._watching:
@@ -163,6 +153,14 @@ class Ground:
             self._after = page["next"] or self._after
             if page["next"] is None:
                 return self.finished >= self.posted
+
+    def _all_on_record(self) -> bool:
+        while True:
+            page = self.fleet.product.get("/api/events", name=COUNTED, after=self._after_event, limit=1000)
+            self.recorded += len(page["events"])
+            self._after_event = page["next"] or self._after_event
+            if page["next"] is None:
+                return self.recorded >= self.posted * VIEWS
 
     def _nothing_open(self) -> bool:
         return not any(
@@ -211,7 +209,8 @@ def definitions(place: Path, hooks: int, mails: int) -> Path:
     folder = place / "definitions"
     folder.mkdir()
     gateways = GATEWAYS.format(hooks=f"http://127.0.0.1:{hooks}/in", mails=f"smtp://127.0.0.1:{mails}?tls=no")
-    written = {"workspace": WORKSPACE, "gateways": gateways, "journeys/both": JOURNEYS, "templates/both": TEMPLATES}
+    written = {"workspace": WORKSPACE, "gateways": gateways, "traits/views": TRAITS}
+    written |= {"journeys/both": JOURNEYS, "templates/both": TEMPLATES}
     for name, text in written.items():
         (folder / f"{name}.yaml").parent.mkdir(exist_ok=True)
         (folder / f"{name}.yaml").write_text(text)

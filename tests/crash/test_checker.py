@@ -12,16 +12,19 @@ HOOKED, MAILED = "u1", "u2"
 
 
 def _call(user: str, step: str, at: float, key: str = "") -> dict[str, Any]:
-    return {"key": key or f"{user}-{step}", "user": user, "step": step, "at": at}
+    return {"key": key or f"{user}-{step}", "user": user, "step": step, "at": at, "seen": "1"}
 
 
 FIRST, SECOND = _call(HOOKED, "first", 1.0), _call(HOOKED, "second", 2.1)
 NEWS, RECEIPT = _call(MAILED, "newsletter", 1.0), _call(MAILED, "receipt", 2.1)
 WHOLE = Facts(
     accepted=[
+        {"id": "v1", "user": HOOKED, "event": "Viewed", "at": 0.4},
+        {"id": "v2", "user": MAILED, "event": "Viewed", "at": 0.4},
         {"id": "e1", "user": HOOKED, "event": "Joined", "at": 0.5},
         {"id": "e2", "user": MAILED, "event": "Lettered", "at": 0.5},
     ],
+    archived=["v1", "v2", "e1", "e2", "what the product itself told"],
     calls=[FIRST, FIRST, SECOND],  # one repeated with its key: the receiver does it once
     mails=[NEWS, RECEIPT],
     kills=[{"target": "up", "at": 0.9, "ready_after": 1.5}, {"target": "up", "at": 2.0, "ready_after": None}],
@@ -32,6 +35,10 @@ WHOLE = Facts(
 )
 
 DOCTORED: dict[str, Callable[[Facts], Facts]] = {
+    "accepted and not on record": lambda it: replace(it, archived=it.archived[1:]),
+    "on record twice": lambda it: replace(it, archived=[*it.archived, "v1"]),
+    "counted too few": lambda it: replace(it, calls=[FIRST, {**SECOND, "seen": "0"}]),
+    "counted twice": lambda it: replace(it, mails=[NEWS, {**RECEIPT, "seen": "2"}]),
     "accepted and never entered": lambda it: replace(it, entered=it.entered[1:]),
     "entered and never accepted": lambda it: replace(it, entered=[*it.entered, ("u3", "n3")]),
     "entered twice": lambda it: replace(it, entered=[*it.entered, (HOOKED, "n9")]),

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 def test_nothing_is_lost_or_repeated_when_roles_and_servers_are_killed_under_load(production: Ground) -> None:
     """faults P1, P2, A1, B19, B24, C36, D55, D56, D61: kill -9 of every role, of the broker and of PostgreSQL."""
     kills = _kills(production, FORM.chance)
-    production.post(FORM.of(400, 50_000), FORM.seed)
+    production.post(FORM.of(200, 10_000), FORM.seed)
     for moment, kill in zip(production.moments(FORM.chance, len(kills)), kills, strict=True):
         production.when_taken(moment)
         kill()

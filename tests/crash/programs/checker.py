@@ -23,7 +23,8 @@ Row = dict[str, Any]
 Ask = Callable[..., Any]  # path, parameters → JSON
 SHOWN = 5  # of those a promise was broken for
 WAIT = 1.0  # seconds that the journeys wait between their two steps
-CALLED, MAILED = "Joined", "Lettered"  # the events whose journeys make calls, and write mails
+ENTRIES = CALLED, MAILED = "Joined", "Lettered"  # the events whose journeys make calls, and write mails
+COUNTED = "Viewed"  # the event that a trait counts; each message tells how many there were before its person entered
 MAILS = MARKETING, TRANSACTIONAL = "newsletter", "receipt"
 
 
@@ -32,6 +33,7 @@ class Facts:
     """What others wrote down, and what the product says."""
 
     accepted: list[Row]
+    archived: list[str]  # the ids of the events the product has on record
     calls: list[Row]
     mails: list[Row]
     kills: list[Row]
@@ -57,6 +59,7 @@ class Found:
 def check(facts: Facts) -> Found:
     """Every promise, held against the facts."""
     found = Found()
+    _events(facts, found)
     _people(facts, found)
     _calls(facts, found)
     _mails(facts, found)
@@ -65,9 +68,20 @@ def check(facts: Facts) -> Found:
     return found
 
 
+def _events(facts: Facts, found: Found) -> None:
+    """Every event accepted is on record, each once, and had its effect once."""
+    accepted, archived = {one["id"] for one in facts.accepted}, Counter(facts.archived)
+    found.none("accepted and not on record", accepted - archived.keys())
+    found.none("on record twice", _more_than_once(archived) & accepted)
+    counted = Counter(one["user"] for one in facts.accepted if one["event"] == COUNTED)
+    told = [(one["user"], int(one["seen"])) for one in [*facts.calls, *facts.mails]]
+    found.none("counted too few", {user for user, seen in told if seen < counted[user]})
+    found.none("counted twice", {user for user, seen in told if seen > counted[user]})
+
+
 def _people(facts: Facts, found: Found) -> None:
     """Accepted = entered = finished, each once."""
-    people = Counter(one["user"] for one in facts.accepted)
+    people = Counter(one["user"] for one in facts.accepted if one["event"] in ENTRIES)
     entered = Counter(person for person, _ in set(facts.entered))
     finished = Counter(facts.finished)
     found.none("accepted and never entered", people.keys() - entered.keys())
@@ -163,6 +177,7 @@ def gather(folder: Path, ask: Ask) -> Facts:
 
     return Facts(
         accepted=lines(folder / "accepted"),
+        archived=[one["id"] for one in _pages(ask, "/api/events", "events", after=0, limit=1000)],
         calls=lines(folder / "calls"),
         mails=lines(folder / "mails"),
         kills=lines(folder / "kills"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 TAKES = 0.02  # seconds a mail between its last dot and the reply: so that kills meet mails nobody knows the fate of
-_SUBJECT = re.compile(rb"^Subject: (\S+) of (\S+)\r$", re.MULTILINE)
+_SUBJECT = re.compile(rb"^Subject: (\S+) of (\S+) after (\d+)\r$", re.MULTILINE)
 _KEY = re.compile(rb"^Message-ID: *<([^>]+)>\r$", re.MULTILINE | re.IGNORECASE)
 
 
@@ -45,7 +45,12 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, writ
 def _note(mail: bytes, written: TextIO) -> None:
     subject, key = _SUBJECT.search(mail), _KEY.search(mail)
     assert subject
-    said = {"step": subject[1].decode(), "user": subject[2].decode(), "key": key[1].decode() if key else ""}
+    said = {
+        "step": subject[1].decode(),
+        "user": subject[2].decode(),
+        "seen": subject[3].decode(),
+        "key": key[1].decode() if key else "",
+    }
     written.write(json.dumps(said | {"at": time.time()}) + "\n")
 
 

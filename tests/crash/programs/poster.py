@@ -13,8 +13,11 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.crash.programs.ledger import Ledger
+
 POSTERS = 4
 FEWEST, MOST = 10, 100  # events a post
+MESSAGES = 2  # a person
 GIVES_UP_AFTER = 150.0  # seconds of refusals
 REPEATED = 0.2  # of posts are posted again, though they were accepted
 
@@ -80,21 +83,42 @@ class Door:
         return True
 
 
-def _shares(events: int, mailed: float, chance: Random) -> Iterator[list[dict[str, Any]]]:
-    """So many events, each of a person of its own; this share of people gets mails, the others calls."""
+def _shares(people: int, views: int, mailed: float, chance: Random) -> Iterator[list[dict[str, Any]]]:
+    """The events of so many people, all of one person in one post; this share of them gets mails, the others calls."""
     run, made = uuid.uuid4().hex[:8], 0
-    while made < events:
-        size = min(chance.randint(FEWEST, MOST), events - made)
-        yield [_event(f"{run}-{made + number}", mailed=chance.random() < mailed) for number in range(size)]
+    while made < people:
+        size = min(max(1, chance.randint(FEWEST, MOST) // (views + 1)), people - made)
+        users = [f"{run}-{made + number}" for number in range(size)]
+        yield [event for user in users for event in _events(user, views, mailed=chance.random() < mailed)]
         made += size
 
 
-def _event(user: str, *, mailed: bool) -> dict[str, Any]:
-    event: dict[str, Any] = {"type": "track", "userId": user, "messageId": str(uuid.uuid4()), "event": "Joined"}
-    if mailed:
-        traits = {"email": f"{user}@people.example", "marketing_agreed": True}
-        event |= {"event": "Lettered", "context": {"traits": traits}}
-    return event
+def _in_step(
+    shares: Iterator[list[dict[str, Any]]], ledgers: list[Ledger], ahead: int
+) -> Iterator[list[dict[str, Any]]]:
+    """The shares, none more than so many people before their messages were taken."""
+    made, begun = 0, sum(ledger.count() for ledger in ledgers)
+    for share in shares:
+        made += len({event["userId"] for event in share})
+        while made - (sum(ledger.count() for ledger in ledgers) - begun) / MESSAGES > ahead:
+            time.sleep(0.05)
+        yield share
+
+
+def _events(user: str, views: int, *, mailed: bool) -> list[dict[str, Any]]:
+    """What one person does, in their order."""
+    return [*(_event(user, "Viewed") for _ in range(views)), _entry(user, mailed=mailed)]
+
+
+def _entry(user: str, *, mailed: bool) -> dict[str, Any]:
+    if not mailed:
+        return _event(user, "Joined")
+    traits = {"email": f"{user}@people.example", "marketing_agreed": True}
+    return _event(user, "Lettered") | {"context": {"traits": traits}}
+
+
+def _event(user: str, name: str) -> dict[str, Any]:
+    return {"type": "track", "userId": user, "messageId": str(uuid.uuid4()), "event": name}
 
 
 def _line(event: dict[str, Any]) -> str:
@@ -102,6 +126,16 @@ def _line(event: dict[str, Any]) -> str:
     return json.dumps(said) + "\n"
 
 
+def main(
+    url: str, key: str, people: int, mailed: float, seed: int, ledger: Path, views: int = 0, ahead: int = 0
+) -> None:
+    """Post the events of so many people, no more than `ahead` of those whose messages were taken (0: all at once)."""
+    shares = _shares(people, views, mailed, Random(seed))
+    if ahead:
+        shares = _in_step(shares, [Ledger(ledger.parent / name) for name in ("calls", "mails")], ahead)
+    post_all(url, key, shares, seed, ledger)
+
+
 if __name__ == "__main__":
-    events = _shares(int(sys.argv[3]), float(sys.argv[4]), Random(int(sys.argv[5])))
-    post_all(sys.argv[1], sys.argv[2], events, int(sys.argv[5]), Path(sys.argv[6]))
+    url, key, people, mailed, seed, ledger, *more = sys.argv[1:]
+    main(url, key, int(people), float(mailed), int(seed), Path(ledger), *map(int, more))
