@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from dangol.clock import Clock
 from dangol.db import Db, open_db
 from dangol.migrate import migrate
 from dangol.settings import Settings, read_settings
@@ -50,6 +52,22 @@ async def open_ground(settings: Settings) -> Ground:
     except BaseException:
         await db.close()
         raise
+
+
+@asynccontextmanager
+async def another(ground: Ground, clock: Clock = now) -> AsyncIterator[Ground]:
+    """The ground as a second process has it: connections, and perhaps a clock, of its own. One process alone may have a
+    SQLite file."""
+    if ground.db.dialect == "sqlite":
+        yield ground
+        return
+    db = await open_db(ground.settings.db, clock)
+    stream = await open_stream(ground.settings, db, clock)
+    try:
+        yield Ground(ground.settings, db, stream)
+    finally:
+        await stream.close()
+        await db.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.postgres])])

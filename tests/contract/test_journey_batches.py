@@ -97,6 +97,8 @@ async def test_fifty_events_at_once_make_one_person_and_one_enrolment(shop: Work
 
 
 async def test_case_36_what_fails_at_the_end_leaves_nothing(shop: Workshop) -> None:
+    """Caught: ids committed ahead of what they led to."""
+
     class PowerCut(Exception):
         pass
 
@@ -199,6 +201,7 @@ async def _until_settled(shop: Workshop, *events: object) -> None:
 
 
 async def test_case_52_an_erased_person_is_gone_and_nothing_older_brings_it_back(shop: Workshop) -> None:
+    """Caught: no tombstone."""
     await settle(shop, did("Product Added", traits={"email": "a@example.test"}, properties=CART))
     profile = await profile_of(shop.db, "u1")
     assert profile
@@ -250,6 +253,7 @@ async def test_a_moment_that_raises_moves_out_and_then_waits_for_an_operator(gro
 
 
 async def test_an_input_that_was_set_aside_is_played_again_once_case_32(ground: Ground) -> None:
+    """Caught: what was played again not marked."""
     await settle(workshop(ground.db, ground.stream, rules=raising("Signed Up")), did("Signed Up"))
     ((id,),) = await rows(ground.db, "SELECT id FROM set_aside")
     assert await messages(ground.db) == []

@@ -98,6 +98,7 @@ async def test_what_was_asked_to_wait_waits_and_no_attempt_is_counted(url: str) 
 
 
 async def test_case_67_a_permanent_refusal_suppresses_and_takes_the_next_channel_at_once(url: str) -> None:
+    """Caught: no suppression; a refused channel that is not passed over."""
     mail = ToldGateway(answers=lambda _one: Rejected("550 no such user", suppress=True))
     sms = ToldGateway("sms-gate", "sms")
     async with shop_of(url) as shop:
@@ -142,6 +143,7 @@ async def test_refused_credentials_pause_the_gateway_and_fail_nothing(url: str) 
 
 
 async def test_case_64_after_failures_in_a_row_one_probe_tries(url: str) -> None:
+    """Caught: no circuit; all that waits as the probe."""
     mail = ToldGateway(answers=lambda _one: Later("503"))
     async with shop_of(url) as shop:
         await shop.hear(some_facts(), *(a_message(f"m{n}", template="notice") for n in range(8)))
@@ -246,6 +248,7 @@ async def test_a_kill_switch_between_claim_and_call_stops_the_call(url: str) -> 
 
 
 async def test_case_55_what_a_dead_worker_left_is_found_when_its_lease_ends(url: str) -> None:
+    """Caught: ended leases not looked for; an advert repeated."""
     for template, tries in (("advert", 0), ("notice", 1)):
         mail, id = ToldGateway(), f"m-{template}"
         async with shop_of(url) as shop:
@@ -289,6 +292,7 @@ async def test_what_a_dead_worker_left_is_repeated_at_once_unless_it_seems_to_en
 
 
 async def test_case_60_a_worker_that_wakes_after_its_lease_does_not_call(url: str) -> None:
+    """Caught: a last look that does not ask for the lease."""
     slept, other = ToldGateway(), ToldGateway()
     async with shop_of(url) as shop:
         await shop.hear(some_facts(), a_message(template="notice"))
@@ -360,6 +364,7 @@ async def test_two_people_who_are_one_share_caps_and_refusals(url: str) -> None:
 
 
 async def test_case_52_an_erased_person_is_forgotten_and_gets_nothing_more(url: str) -> None:
+    """Caught: erasure not among the rules; words and addresses that stay."""
     mail = ToldGateway()
     async with shop_of(url) as shop:
         await shop.hear(some_facts(), a_message("m1", values={"profile": {"name": "Kim"}}))
@@ -374,6 +379,7 @@ async def test_case_52_an_erased_person_is_forgotten_and_gets_nothing_more(url: 
 
 
 async def test_case_84_a_late_consent_older_than_a_refusal_opens_nothing(url: str) -> None:
+    """Caught: the statement heard last wins, not the newest."""
     mail = ToldGateway()
     async with shop_of(url) as shop:
         refusal, older = a_consent(False, at=NOON - timedelta(hours=1)), a_consent(at=NOON - timedelta(hours=2))

@@ -158,6 +158,8 @@ async def test_the_environments_proxy_is_not_asked(monkeypatch: pytest.MonkeyPat
 
 
 async def test_case_66_an_endless_answer_is_cut() -> None:
+    """Caught: an answer read to its end."""
+
     async def endless(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
         while True:

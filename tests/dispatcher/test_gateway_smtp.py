@@ -169,6 +169,7 @@ def test_urls_say_how_to_connect() -> None:
 
 
 def test_case_73_the_final_reply_is_waited_for_ten_minutes() -> None:
+    """Caught: a minute."""
     mail = SmtpGateway("mail", MailServer.of("smtp://mail.example"), HERE)
     assert mail.deadline.total_seconds() > 600
 
@@ -189,7 +190,10 @@ async def test_credentials_that_cannot_be_looked_at_now_are_for_later() -> None:
 
 
 async def test_case_73_421_on_a_kept_connection_is_answered_by_a_new_one() -> None:
-    """faults D73: the server had timed the kept one out."""
+    """faults D73: the server had timed the kept one out.
+
+    Caught: what a kept connection answered taken for the last word.
+    """
     async with scripted_server() as server:
         mail = gateway(server.url)
         await mail.send_many([a_claim(a_mail())])

@@ -92,6 +92,7 @@ def test_no_record_is_no_consent_and_a_notice_needs_none() -> None:
 
 
 def test_case_83_a_refusal_stops_its_channel_and_the_next_one_goes() -> None:
+    """Caught: statements of all channels kept as of one."""
     known = standing(None, a_consent(), a_consent(False, channels=("email",), at=NOON))
     choice = answer(request(by=("email", "sms")), known)
     assert choice.answer == Go("sms", PHONE)
@@ -99,6 +100,7 @@ def test_case_83_a_refusal_stops_its_channel_and_the_next_one_goes() -> None:
 
 
 def test_case_83_all_refused_stops_marketing_and_not_a_notice() -> None:
+    """Caught: `all` read as the first channel; consent asked for notices."""
     known = standing(None, a_consent(), a_consent(False, at=NOON))
     dropped = answer(request(by=("email", "sms", "push")), known).answer
     assert isinstance(dropped, Drop) and dropped.reason == Reason.WITHDRAWN
@@ -195,6 +197,7 @@ def test_kr_night(channel: str, hour: int, minute: int, held: bool) -> None:
 
 
 def test_case_89_kr_night_leaves_email_and_notices_and_night_consent_alone() -> None:
+    """Caught: consent to the night taken for consent; mail under the hours."""
     kr, night = rules(packs=(KR,), quiets=KR.quiet), seoul(22)
     assert isinstance(answer(request(), standing(), kr, night).answer, Go)
     assert isinstance(answer(request("transactional", by=("sms",)), standing(), kr, night).answer, Go)
@@ -214,6 +217,7 @@ def test_kr_alimtalk_informational() -> None:
 
 
 def test_case_88_us_tcpa_hours_fear_all_zones_when_none_is_known() -> None:
+    """Caught: only the first of the zones that must be feared."""
     us = rules(packs=(US,), quiets=US.quiet, zone="America/New_York")
     unknown = standing(person(zone=None))
     ten_in_new_york = datetime(2026, 3, 4, 15, 0, tzinfo=UTC)
@@ -232,6 +236,7 @@ def test_every_pack_row_has_its_source_and_date() -> None:
 
 
 def test_case_88_the_newest_zone_counts_at_the_hand_off() -> None:
+    """Caught: the workspace's zone ahead of the person's."""
     kr = rules(packs=(KR,), quiets=KR.quiet)
     moved = standing(person(zone="America/Los_Angeles"))
     assert isinstance(answer(request(by=("sms",)), moved, kr, seoul(22)).answer, Hold)  # 05:00 there
@@ -239,6 +244,7 @@ def test_case_88_the_newest_zone_counts_at_the_hand_off() -> None:
 
 
 def test_case_87_nobody_waits_for_a_morning_that_comes_too_late() -> None:
+    """Caught: held though it expires before."""
     kr = rules(packs=(KR,), quiets=KR.quiet)
     soon = request(by=("sms",), expires_at=seoul(23))
     dropped = answer(soon, standing(), kr, seoul(22)).answer
@@ -321,6 +327,7 @@ def test_a_message_does_not_count_against_itself() -> None:
 
 
 def test_case_79_the_day_of_a_clock_change_is_one_day() -> None:
+    """Caught: a day of 24 hours."""
     new_york = person(zone="America/New_York")
     daily = rules(caps=(Cap("daily", 1, "day", over=timedelta(days=1)),))
     just_before_midnight = datetime(2026, 3, 9, 3, 59, tzinfo=UTC)  # the 8th had 23 hours

@@ -39,6 +39,7 @@ async def crowd(shop: Shop, gateways: list[ToldGateway], each: int) -> None:
 
 
 async def test_case_62_many_claimers_claim_nothing_twice(migrated_url: str) -> None:
+    """Caught: people and messages read without their locks."""
     mail = ToldGateway(batch=20)
     async with open_shop(migrated_url, WoundClock(utc_now()), documents()) as shop:
         shop.db.clock = utc_now

@@ -35,6 +35,7 @@ async def tell(shop: Shop, kind: str, event_id: str = "1", message: str = "m1", 
 
 
 async def test_case_69_a_receipt_before_our_record_is_kept_and_applied_once(url: str) -> None:
+    """Caught: early receipts not looked for at the record; receipts not marked as applied."""
     mail = ToldGateway()
     async with open_shop(url, WoundClock(), documents()) as shop:
         await shop.hear(some_facts(), a_message())
@@ -48,6 +49,7 @@ async def test_case_69_a_receipt_before_our_record_is_kept_and_applied_once(url:
 
 
 async def test_case_69_statuses_only_rise_and_a_bounce_suppresses(url: str) -> None:
+    """Caught: `delivered` after `bounced`."""
     mail = ToldGateway()
     async with open_shop(url, WoundClock(), documents()) as shop:
         await shop.hear(some_facts(), a_message())
@@ -61,6 +63,7 @@ async def test_case_69_statuses_only_rise_and_a_bounce_suppresses(url: str) -> N
 
 
 async def test_case_69_a_receipt_of_another_workspace_says_nothing(url: str) -> None:
+    """Caught: receipts matched without their workspace."""
     mail = ToldGateway()
     async with open_shop(url, WoundClock(), documents()) as shop:
         await shop.hear(some_facts(), a_message())
@@ -77,7 +80,10 @@ def test_what_is_no_receipt_is_refused() -> None:
 
 
 async def test_case_55_a_receipt_says_what_a_lost_answer_did_not(url: str) -> None:
-    """faults D55: it was delivered, so it is not repeated blindly."""
+    """faults D55: it was delivered, so it is not repeated blindly.
+
+    Caught: receipts of what is to be repeated left aside.
+    """
     mail = ToldGateway(answers=lambda _one: Ambiguous("timeout"))
     async with open_shop(url, WoundClock(), documents()) as shop:
         await shop.hear(some_facts(), a_message(template="notice"))

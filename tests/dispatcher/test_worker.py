@@ -159,6 +159,7 @@ async def test_a_kill_switch_holds_until_it_is_off(tmp_path: Path) -> None:
 
 
 async def test_case_51_a_paused_journey_says_nothing_until_it_is_resumed(tmp_path: Path) -> None:
+    """Caught: pauses not among the rules; what was paused not due again."""
     body = {"journey": "welcome", "enter": {"event": "Signed Up"}, "steps": [{"send": "advert", "by": "email"}]}
     paused = [*without_gateways(), Document("journey", "welcome", body | {"paused": True})]
     async with running(tmp_path, paused) as (house, dispatcher), client(house, dispatcher) as http:
@@ -204,7 +205,10 @@ async def client(house: House, dispatcher: Dispatcher) -> AsyncIterator[httpx2.A
 
 
 async def test_case_55_case_56_what_a_killed_process_was_trying_is_due_when_up_starts_again(tmp_path: Path) -> None:
-    """faults D55, D56: one process has the file, so a lease need not be waited for."""
+    """faults D55, D56: one process has the file, so a lease need not be waited for.
+
+    Caught: leases that are not ended at the start.
+    """
     async with running(tmp_path, without_gateways()) as (house, dispatcher):
         await say(house, some_facts(), a_message(at=utc_now()))
         await settled(house, dispatcher)
@@ -247,7 +251,10 @@ async def test_a_database_that_is_away_while_desks_are_changed_ends_no_worker(tm
 
 
 async def test_case_65_a_call_that_hangs_keeps_no_other_gateway_from_a_publish(tmp_path: Path) -> None:
-    """faults D65: the gateways are opened anew while the old one still waits for its answer."""
+    """faults D65: the gateways are opened anew while the old one still waits for its answer.
+
+    Caught: new desks that wait for the old ones.
+    """
 
     def with_hook(url: str, text_gate: str) -> list[Document]:
         hook = {"gateway": "hook", "channel": "sms", "kind": "webhook", "url": url}

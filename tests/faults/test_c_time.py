@@ -73,7 +73,10 @@ def test_case_42_half_past_two_on_a_day_without_it_fires_once_at_half_past_three
 
 
 def test_case_44_a_day_is_24_hours_and_the_same_time_tomorrow_is_a_window() -> None:
-    """Over spring-forward in New York the one is 11:00 there, the other 10:00, after 23 hours."""
+    """Over spring-forward in New York the one is 11:00 there, the other 10:00, after 23 hours.
+
+    Caught: a day added to the time on the wall.
+    """
     eve = datetime(2026, 3, 7, 15, tzinfo=UTC)  # 10:00
     same_time = Window(time(10), time(10, 1))
     for way, hours in ((after(DAY, "hi"), 24), (after(20 * HOUR, "hi", between=same_time), 23)):
@@ -97,6 +100,7 @@ def test_case_44_a_day_is_24_hours_and_the_same_time_tomorrow_is_a_window() -> N
     ],
 )
 def test_case_45_nine_o_clock_is_the_persons_own(zone: str | None, utc: str) -> None:
+    """Caught: the workspace's zone alone; UTC for an unknown one."""
     life = Life(AT_NINE, person(zone=zone))
     life.happens("Signed Up")
     assert life.person.wake_at == datetime.fromisoformat(utc).replace(tzinfo=UTC)
@@ -156,7 +160,10 @@ def test_a_move_to_another_zone_moves_a_wait_for_its_hours() -> None:
 
 
 def test_case_47_a_year_is_365_days_and_a_day_that_is_none_is_no_moment() -> None:
-    """There is no "monthly": a wait is a span, or until a moment somebody names."""
+    """There is no "monthly": a wait is a span, or until a moment somebody names.
+
+    Caught: a date that is none read as its month's first.
+    """
     leap = datetime(2028, 2, 29, 3, tzinfo=UTC)
     yearly = definitions(journey("year", "Signed Up", wait("year", after(365 * DAY, "hi")), send("hi")))
     life = Life(yearly, now=leap)
@@ -176,6 +183,7 @@ def test_case_47_a_year_is_365_days_and_a_day_that_is_none_is_no_moment() -> Non
 
 
 def test_case_45_every_opening_is_on_the_hour_there() -> None:
+    """Caught: the offset of one day taken for that of all."""
     for name in ("Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "Pacific/Kiritimati", "Africa/Casablanca"):
         there = zoneinfo.ZoneInfo(name)
         for day in range(0, 400, 7):

@@ -85,6 +85,7 @@ async def test_case_58_an_error_after_the_deed_is_no_failure(shop: Shop) -> None
 
 
 async def test_case_58_without_a_key_it_stays_unknown_and_is_not_repeated(shop: Shop) -> None:
+    """Caught: an advert repeated without a key."""
     mail = ToldGateway(answers=lambda _one: Ambiguous("500"))
     await shop.hear(some_facts(), now_asked(shop))
     await shop.work(mail)
@@ -98,6 +99,7 @@ NOWHERE = ["http://127.0.0.1:{closed}/in", "http://nobody.invalid/in", "https://
 
 @pytest.mark.parametrize("url", NOWHERE)
 async def test_case_59_no_connection_no_name_and_no_tls_are_surely_not_sent(url: str) -> None:
+    """Caught: no connection taken for ambiguous; only a name that is not found taken for not sent."""
     async with peer() as closed:
         pass
     async with scripted_server() as plain:
@@ -108,6 +110,7 @@ async def test_case_59_no_connection_no_name_and_no_tls_are_surely_not_sent(url:
 
 
 async def test_case_59_what_was_surely_not_sent_is_sent_once_later(shop: Shop) -> None:
+    """Caught: `Later` recorded as unknown."""
     mail = ToldGateway(answers=in_turn(Later("not connected"), Accepted()))
     await shop.hear(some_facts(), now_asked(shop))
     await shop.work(mail)
@@ -117,7 +120,10 @@ async def test_case_59_what_was_surely_not_sent_is_sent_once_later(shop: Shop) -
 
 
 async def test_case_61_leases_outlive_a_restart_of_the_database(migrated_url: str) -> None:
-    """Every connection ends and all are opened anew: nothing is claimed before its lease ends, then each once."""
+    """Every connection ends and all are opened anew: nothing is claimed before its lease ends, then each once.
+
+    Caught: whatever is claimed taken for left behind.
+    """
     mail, count = DyingGateway(batch=5), 20
     async with open_shops(migrated_url, documents()) as shops:
         asked = [now_asked(shops[0], f"m{n}", template="notice") for n in range(count)]
@@ -165,7 +171,10 @@ class HangingGateway(ToldGateway):
 
 
 async def test_case_65_a_gateway_that_never_answers_holds_up_only_itself(shop: Shop) -> None:
-    """No more calls are out than it has connections; each is given up and unknown; the other gateway sends all."""
+    """No more calls are out than it has connections; each is given up and unknown; the other gateway sends all.
+
+    Caught: calls that are out not counted; a call without a deadline.
+    """
     hanging = HangingGateway("sms-gate", "sms", batch=1, concurrency=2)
     mail, each = ToldGateway(), 8
     texts = [now_asked(shop, f"s{n}", by=("sms",)) for n in range(each)]
@@ -190,7 +199,10 @@ SAID = [
 
 @pytest.mark.parametrize("said", SAID)
 async def test_case_66_a_200_is_taken_whatever_it_says_and_little_of_it_is_kept(said: Answering) -> None:
-    """The status alone decides, as Standard Webhooks has it; what is kept can be shown anywhere."""
+    """The status alone decides, as Standard Webhooks has it; what is kept can be shown anywhere.
+
+    Caught: an `error` read out of a body; a body kept as it came.
+    """
     async with peer(said) as receiver:
         gateway = hook(receiver.url, "webhook")
         (outcome,) = await gateway.send_many([a_claim(a_hook())])
@@ -200,6 +212,8 @@ async def test_case_66_a_200_is_taken_whatever_it_says_and_little_of_it_is_kept(
 
 
 async def test_case_66_what_is_no_http_is_ambiguous() -> None:
+    """Caught: what is no HTTP taken for not sent."""
+
     async def nonsense(writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
         await writer.drain()
@@ -213,6 +227,7 @@ async def test_case_66_what_is_no_http_is_ambiguous() -> None:
 
 @pytest.mark.parametrize("key", ["", "forged"])
 async def test_case_69_a_receipt_without_our_key_is_refused(tmp_path: Path, key: str) -> None:
+    """Caught: the route without its key."""
     receipt = [{"message": "m1", "kind": "bounced", "event_id": "1"}]
     async with open_house(tmp_path, MovingClock()) as house, open_service(house) as dispatcher:
         await publish(house.db, WORKSPACE, documents(), by="test")
@@ -287,6 +302,7 @@ async def test_case_74_what_is_worthless_by_now_is_never_sent(shop: Shop) -> Non
 
 
 async def test_case_74_what_becomes_worthless_between_claim_and_call_is_not_called(shop: Shop) -> None:
+    """Caught: no expiry among the rules."""
     mail = ToldGateway()
     await shop.hear(some_facts(), now_asked(shop, expires_at=shop.clock() + timedelta(seconds=3)))
     await shop.desk(mail).step()

@@ -50,7 +50,10 @@ def apps() -> ToldGateway:
 
 
 async def test_case_87_what_was_claimed_before_the_night_is_not_begun_in_it(evening: Shop) -> None:
-    """Allowed at 20:49:58, it came to its turn at 20:50:01: it goes at eight."""
+    """Allowed at 20:49:58, it came to its turn at 20:50:01: it goes at eight.
+
+    Caught: a last look that does not ask for quiet hours.
+    """
     push = apps()
     await evening.hear(some_facts(), a_message(by=("push",), at=EVENING))
     desk = evening.desk(push)
@@ -68,6 +71,7 @@ async def test_case_87_what_was_claimed_before_the_night_is_not_begun_in_it(even
 
 
 async def test_case_87_a_retry_that_comes_due_at_night_waits_for_the_morning(evening: Shop) -> None:
+    """Caught: quiet hours not asked for what has its slot."""
     push = apps()
     answers: list[Outcome] = [Later("busy"), Accepted()]
     push.answers = lambda _one: answers.pop(0)
@@ -83,7 +87,10 @@ async def test_case_87_a_retry_that_comes_due_at_night_waits_for_the_morning(eve
 
 
 async def test_case_49_after_an_outage_over_the_evening_no_advert_leaves_in_the_night(evening: Shop) -> None:
-    """Down from 20:49 to 05:00: adverts wait until eight, what is worthless by then goes nowhere, notices go."""
+    """Down from 20:49 to 05:00: adverts wait until eight, what is worthless by then goes nowhere, notices go.
+
+    Caught: quiet hours by the moment it was asked; notices held too.
+    """
     push = apps()
     lasting = a_message("m1", by=("push",), at=EVENING)
     worthless = a_message("m2", by=("push",), at=EVENING, expires_at=EVENING + timedelta(hours=2))
@@ -101,6 +108,7 @@ async def test_case_49_after_an_outage_over_the_evening_no_advert_leaves_in_the_
 
 
 async def test_case_90_a_notice_goes_at_three_in_the_night_and_an_advert_waits(evening: Shop) -> None:
+    """Caught: quiet hours of all categories."""
     push = apps()
     evening.clock.move(timedelta(hours=6, minutes=11))
     now = evening.clock()
@@ -133,7 +141,10 @@ async def test_case_91_a_dead_address_is_dead_for_what_waits_already(migrated_ur
 
 
 async def test_case_85_no_consent_of_an_import_lifts_a_suppression_or_a_newer_refusal(migrated_url: str) -> None:
-    """A file of statements, told again after a refusal and a bounce."""
+    """A file of statements, told again after a refusal and a bounce.
+
+    Caught: the statement heard last wins, not the newest; consent that lifts a suppression.
+    """
     mail, sms = ToldGateway(answers=lambda _one: Rejected("550 5.1.1", suppress=True)), phones()
     async with open_side(migrated_url, documents()) as shop:
         await shop.hear(some_facts(), now_asked(shop, "m1"))
@@ -157,7 +168,10 @@ def unreadable(url: str) -> Iterator[None]:
 
 
 async def test_case_94_where_the_rules_cannot_be_read_nothing_is_sent(migrated_url: str) -> None:
-    """Not even between the claim and the call; and once they can be, all is sent once."""
+    """Not even between the claim and the call; and once they can be, all is sent once.
+
+    Caught: a call without its last look; suppressions that cannot be read taken for none.
+    """
     mail = ToldGateway()
     async with open_side(migrated_url, documents()) as shop:
         await shop.hear(some_facts(), now_asked(shop, "m1"))

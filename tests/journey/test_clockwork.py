@@ -55,6 +55,7 @@ def test_a_window_may_go_over_midnight() -> None:
 
 
 def test_case_42_a_time_the_clocks_skip_is_the_same_distance_after_the_hour_before() -> None:
+    """Caught: the other reading of a time in the gap."""
     # 2026-03-08: 02:00 becomes 03:00 in New York; 02:30 is not shown and is taken as 03:30
     before = utc("2026-03-08T05:00")
     assert next_inside(before, window("02:30-06:00"), NEW_YORK) == utc("2026-03-08T07:30")
@@ -67,6 +68,7 @@ def test_of_a_time_that_comes_twice_the_first_is_meant_and_the_second_serves_who
 
 
 def test_case_44_a_day_is_24_hours_and_the_same_hour_is_a_window() -> None:
+    """Caught: a window read in UTC."""
     eve = datetime(2026, 3, 7, 10, 0, tzinfo=NEW_YORK).astimezone(UTC)
     next_day = (eve + timedelta(days=1)).astimezone(NEW_YORK)
     assert next_day.hour == 11
@@ -76,6 +78,7 @@ def test_case_44_a_day_is_24_hours_and_the_same_hour_is_a_window() -> None:
 
 
 def test_case_45_an_unknown_zone_falls_back_to_the_workspaces() -> None:
+    """Caught: UTC for an unknown zone."""
     assert zone_for("Mars/Olympus", "Asia/Seoul") == ZoneInfo("Asia/Seoul")
     assert zone_for(None, "") == ZoneInfo("UTC")
     assert zone_for("../etc/passwd", "/etc/localtime") == ZoneInfo("UTC")

@@ -85,6 +85,7 @@ def test_in_one_batch_or_one_by_one_it_is_the_same_life(inputs: list[Input]) -> 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(events, max_size=12, unique_by=lambda one: one.id).flatmap(st.permutations))
 def test_case_38_nobody_is_reminded_of_a_cart_bought_later_in_whatever_order_it_is_told(told: list[Event]) -> None:
+    """Caught: an entry not held against what ended it already."""
     now = max([NOON, *(one.at for one in told)])
     who = advance(definitions(CART), person(), told, now).person
     inside = {one.key for one in who.enrolments if one.status == "live"}

@@ -50,6 +50,7 @@ class TestSending:
         assert message.expires_at == NOON + HOUR
 
     def test_case_67_otherwise_is_for_what_was_not_sent(self) -> None:
+        """Caught: `unknown` taken for not sent."""
         for fate, then in {
             "Message Dropped": ["welcome-plain"],
             "Message Failed": ["welcome-plain"],

@@ -120,6 +120,7 @@ class Failing:
 
 
 async def test_case_36_whichever_statement_fails_nothing_is_left_half(house: House) -> None:
+    """Caught: ids committed ahead of what they led to."""
     shop = workshop(house.db, house.stream)
     events = [did("Signed Up"), did("Product Added", user="u2", properties=CART)]
     failed = 0

@@ -82,6 +82,7 @@ async def test_a_moment_fires_as_soon_as_the_clock_is_moved_to_it(house: House, 
 
 
 async def test_case_50_who_is_inside_finishes_on_the_version_they_entered(house: House, clock: MovingClock) -> None:
+    """Caught: the newest version for all."""
     await publish(house.db, "default", reminder({"wait": "30d"}, {"send": "old", "by": "email"}), by="test")
     async with working(house) as service:
         await house.stream.append([record_of(did("Signed Up", user="u1", at=clock()))])
@@ -96,6 +97,7 @@ async def test_case_50_who_is_inside_finishes_on_the_version_they_entered(house:
 
 
 async def test_case_50_who_is_inside_a_journey_that_was_removed_finishes_it(house: House, clock: MovingClock) -> None:
+    """Caught: versions in use that are not loaded."""
     documents = reminder({"wait": "30d"}, {"send": "old", "by": "email"})
     await publish(house.db, "default", documents, by="test")
     async with working(house) as service:

@@ -15,11 +15,10 @@ from dangol.messages import Facts, Message
 from dangol.service import House, Service
 from dangol_dispatcher import main as dispatcher
 from dangol_journey import main as journey
-from tests.contract.conftest import Ground
-from tests.races.conftest import another
+from tests.contract.conftest import Ground, another
 from tests.support.crowds import CHANNELS, crowd, open_shops, three_gates
 from tests.support.dispatching import PHONE, WORKSPACE, Shop, documents, some_facts
-from tests.support.racing import TIMES, chance
+from tests.support.racing import TIMES, chance, stumbling
 from tests.support.sides import let_pass, now_asked
 from tests.support.working import eventually
 from tests.support.workshops import did, record_of, rows
@@ -66,6 +65,8 @@ async def test_case_77_case_80_a_cap_of_three_under_crowds_on_three_channels_nev
     gates = three_gates()
     async with open_shops(migrated_url, documents(THREE)) as shops:
         await ask(shops[0], people, each)
+        for shop in shops if people > 1 else []:  # of one person they meet anyhow
+            stumbling(shop.db, chance("statements"))
         for _ in range(3):  # who stepped back for a higher one asks again a moment later
             await crowd(shops, gates, claimers)
             await let_pass(shops[0], A_MOMENT)

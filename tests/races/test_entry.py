@@ -14,8 +14,7 @@ from dangol_ingest.main import open_service
 from dangol_journey.journey import Aggregate, ComputedTrait
 from dangol_journey.traits import profile_of
 from dangol_journey.worker import Worker
-from tests.contract.conftest import Ground, now
-from tests.races.conftest import another
+from tests.contract.conftest import Ground, another, now
 from tests.support.house import app_of, client_of, key_of
 from tests.support.journeys import definitions
 from tests.support.racing import TIMES

@@ -12,8 +12,7 @@ import msgspec
 
 from dangol.codec import decode_event
 from dangol.topics import Topic
-from tests.contract.conftest import Ground, now
-from tests.races.conftest import another
+from tests.contract.conftest import Ground, another, now
 from tests.support.journeys import after, definitions, journey, on, send, wait
 from tests.support.racing import TIMES, chance
 from tests.support.working import eventually, records_in, working

@@ -44,6 +44,17 @@ def prepare() -> Launch:
     return first_that_works([_installed, _docker, _debian], f"Apache Kafka {VERSION}")
 
 
+def joining(first: Launch) -> Launch:
+    """A second broker of the cluster of this one, which runs on this machine."""
+    assert first.data
+    said = dict(line.split("=", 1) for line in (first.data / "server.properties").read_text().splitlines())
+    port = free_port()
+    place = f"PLAINTEXT://127.0.0.1:{port}"
+    own = {"process.roles": "broker", "node.id": "2", "listeners": place, "advertised.listeners": place}
+    java, jars = first.command[0], Path(first.command[first.command.index("-cp") + 1]).parent
+    return _formatted(java, jars, said | own, port)
+
+
 async def answers(url: str) -> None:
     """Return when the broker tells its cluster; raises a Kafka error until then."""
     client = AIOKafkaClient(bootstrap_servers=url.removeprefix("kafka://"), request_timeout_ms=2000)
@@ -95,10 +106,15 @@ def _jars() -> Path:
 
 
 def _broker(java: str, jars: Path) -> Launch:
-    data, port, controller = Path(tempfile.mkdtemp(prefix="dangol-kafka-")), free_port(), free_port()
-    settings = {**_listeners(port, controller, bind="127.0.0.1"), "log.dirs": str(data / "log")}
+    port, controller = free_port(), free_port()
+    return _formatted(java, jars, _listeners(port, controller, bind="127.0.0.1"), port)
+
+
+def _formatted(java: str, jars: Path, settings: dict[str, str], port: int) -> Launch:
+    data = Path(tempfile.mkdtemp(prefix="dangol-kafka-"))
     properties = data / "server.properties"
-    properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    said = settings | {"log.dirs": str(data / "log")}
+    properties.write_text("".join(f"{key}={value}\n" for key, value in said.items()))
     storage = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties)]
     run([java, "-cp", f"{jars}/*", *storage], timeout=120)
     command = (java, *JVM, "-cp", f"{jars}/*", "kafka.Kafka", str(properties))

@@ -76,7 +76,7 @@ async def still_allowed(
     people: Mapping[str, Recipient],
     now: datetime,
 ) -> dict[str, bool]:
-    """x"""
+    """By message, whether it may still go. Caps are not asked again: it has its slot."""
     everyone: dict[str, Recipient | None] = {one.profile: people.get(one.profile) for one in waiting}
     rules = replace(counter.rules, caps=())
     standings = await load_standings(db, conn, rules, everyone, places_of(waiting), now) if waiting else {}
