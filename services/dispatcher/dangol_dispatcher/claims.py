@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
 from dangol.decisions import Reason
+from dangol.messages import CouponIssue
 from dangol.names import delivery_key
 from dangol.outbox import Outbox
 from dangol_dispatcher import answering, ledger
@@ -55,7 +56,7 @@ class Round:
     turns: list[tuple[Waiting, Turn]] = field(default_factory=list)
     claimed: list[Claimed] = field(default_factory=list)
     left_behind: list[Answered] = field(default_factory=list)
-    issues: list[str] = field(default_factory=list)
+    issues: list[CouponIssue] = field(default_factory=list)
 
 
 async def look(
@@ -138,7 +139,7 @@ def _go(this: Round, one: Considered, go: Go) -> None:
         counts = _counts(this.counter, waiting)
         this.turns.append((waiting, ledger.claimed(waiting, claimed, one.choice.skipped, counts, this.now)))
         this.claimed.append(claimed)
-        this.issues += [issue.issue for issue in waiting.request.message.coupons.values()]
+        this.issues += waiting.request.message.coupons.values()
 
 
 def _claimed(this: Round, waiting: Waiting, content: Content) -> Claimed:
@@ -186,5 +187,5 @@ async def _save(db: Db, conn: AsyncConnection, outbox: Outbox, this: Round, peop
     await save_turns(conn, this.turns, this.now)
     await save_claimed(db, conn, this.claimed, this.counter.rules.number, this.now)
     await save_answered(conn, this.left_behind, this.now)
-    await mark_said(conn, this.issues)
+    await mark_said(conn, this.counter.rules.workspace, this.issues)
     await tell(outbox, conn, this.turns, people, this.now)

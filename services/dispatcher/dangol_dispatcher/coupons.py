@@ -3,16 +3,19 @@
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import UpdateBase
 
 from dangol import metrics
 from dangol.db import Db
 from dangol.decisions import Reason
 from dangol.messages import CouponIssue
+from dangol.rows import among, asked, read, run_many
 from dangol_dispatcher.rows import COUPON, MESSAGE, put_new
 from dangol_dispatcher.rulebook import PoolRule
 
@@ -25,32 +28,38 @@ async def bind(
     db: Db,
     conn: AsyncConnection,
     workspace: str,
-    profile: str,
-    issue: CouponIssue,
-    pool: PoolRule | None,
+    promised: Sequence[tuple[str, CouponIssue]],
+    pools: Mapping[str, PoolRule],
     now: datetime,
-) -> str | None:
-    """The code of a promise: the one it has, else a new one; None when the pool is empty."""
-    if found := await code_of(conn, workspace, issue):
-        return found
-    if pool is None:
-        return None
-    if pool.pattern:
-        return await _draw(db, conn, workspace, profile, issue, pool.pattern, now)
-    code = await _take(conn, workspace, profile, issue, now)
-    if code is None and pool.codes:  # its file's codes are put in when they are first needed, and what was added since
-        await add_codes(db, conn, workspace, pool.name, pool.codes, now)
-        code = await _take(conn, workspace, profile, issue, now)
-    if pool.low:
-        await _warn_if_low(conn, workspace, pool)
-    return code
+) -> dict[str, str]:
+    """The codes of promises, each to a profile, by issue: what it has, else a new one; none where a pool is empty."""
+    issues = {issue.issue: (profile, issue) for profile, issue in promised}
+    codes = await codes_of(conn, workspace, issues)
+    new = [issues[issue] for issue in sorted(issues.keys() - codes.keys())]
+    drawn = [(profile, issue, pools[issue.pool].pattern) for profile, issue in new if issue.pool in pools]
+    codes |= await _draw(db, conn, workspace, [(who, issue, like) for who, issue, like in drawn if like], now)
+    for profile, issue in new:
+        pool = pools.get(issue.pool)
+        if pool and not pool.pattern and (code := await _next(db, conn, workspace, profile, issue, pool, now)):
+            codes[issue.issue] = code
+    return codes
 
 
-async def code_of(conn: AsyncConnection, workspace: str, issue: CouponIssue) -> str | None:
-    """The code bound to a promise already."""
-    place = (COUPON.c.workspace == workspace, COUPON.c.pool == issue.pool, COUPON.c.issue == issue.issue)
-    found: str | None = (await conn.execute(select(COUPON.c.code).where(*place))).scalar()
-    return found
+async def codes_of(
+    conn: AsyncConnection, workspace: str, issues: Mapping[str, tuple[str, CouponIssue]]
+) -> dict[str, str]:
+    """The codes bound to promises already, by issue."""
+    if not issues:
+        return {}
+
+    def bound() -> Select[Any]:
+        # each pool named: the index begins with it
+        named = (COUPON.c.workspace == asked("workspace"), among(conn, COUPON.c.pool, "pools"))
+        return select(COUPON.c.pool, COUPON.c.issue, COUPON.c.code).where(*named, among(conn, COUPON.c.issue, "issues"))
+
+    pools = sorted({issue.pool for _, issue in issues.values()})
+    found = await read(conn, ("bound",), bound, workspace=workspace, pools=pools, issues=sorted(issues))
+    return {issue: code for pool, issue, code in found if issues[issue][1].pool == pool}
 
 
 async def add_codes(
@@ -64,11 +73,12 @@ async def add_codes(
     await put_new(db, conn, COUPON, rows)
 
 
-async def mark_said(conn: AsyncConnection, issues: Collection[str]) -> None:
-    """A claim was committed: from now on the code may have been read by somebody."""
-    if issues:
-        reserved = update(COUPON).where(COUPON.c.issue.in_(sorted(set(issues))), COUPON.c.state == "reserved")
-        await conn.execute(reserved.values(state="said"))
+async def mark_said(conn: AsyncConnection, workspace: str, issues: Collection[CouponIssue]) -> None:
+    """A claim was committed: from now on the codes may have been read by somebody."""
+    change = {"before": "reserved", "after": "said", "here": workspace}
+    rows = [{**change, "of": pool, "named": issue} for pool, issue in sorted({(one.pool, one.issue) for one in issues})]
+    if rows:
+        await run_many(conn, ("said",), _saying, rows)
 
 
 async def counts(conn: AsyncConnection, workspace: str) -> Mapping[str, dict[str, int]]:
@@ -89,23 +99,51 @@ def generated(pattern: str) -> str:
     return "".join(secrets.choice(UNMISTAKABLE) if sign == "#" else sign for sign in pattern)
 
 
+def _saying() -> UpdateBase:
+    this = (COUPON.c.workspace == bindparam("here"), COUPON.c.pool == bindparam("of"))
+    reserved = (COUPON.c.issue == bindparam("named"), COUPON.c.state == bindparam("before"))
+    return update(COUPON).where(*this, *reserved).values(state=bindparam("after"))
+
+
 async def _draw(
-    db: Db, conn: AsyncConnection, workspace: str, profile: str, issue: CouponIssue, pattern: str, now: datetime
-) -> str | None:
+    db: Db, conn: AsyncConnection, workspace: str, new: Sequence[tuple[str, CouponIssue, str]], now: datetime
+) -> dict[str, str]:
+    """Codes made by patterns, for profiles; a code that is another's already is drawn again."""
+    codes: dict[str, str] = {}
+    left = {issue.issue: (profile, issue) for profile, issue, _ in new}
+    patterns = {issue.issue: pattern for _, issue, pattern in new}
     for _ in range(DRAWS):
-        row = {
-            "workspace": workspace,
-            "pool": issue.pool,
-            "code": generated(pattern),
-            "issue": issue.issue,
-            "state": "reserved",
-            "profile": profile,
-            "at": now,
-        }
-        await put_new(db, conn, COUPON, [row])
-        if found := await code_of(conn, workspace, issue):
-            return found
-    return None
+        if not left:
+            break
+        rows = [
+            {
+                "workspace": workspace,
+                "pool": issue.pool,
+                "code": generated(patterns[name]),
+                "issue": name,
+                "state": "reserved",
+                "profile": profile,
+                "at": now,
+            }
+            for name, (profile, issue) in left.items()
+        ]
+        await put_new(db, conn, COUPON, rows)
+        codes |= await codes_of(conn, workspace, left)
+        left = {name: one for name, one in left.items() if name not in codes}
+    return codes
+
+
+async def _next(
+    db: Db, conn: AsyncConnection, workspace: str, profile: str, issue: CouponIssue, pool: PoolRule, now: datetime
+) -> str | None:
+    """The next code of a pool's file."""
+    code = await _take(conn, workspace, profile, issue, now)
+    if code is None and pool.codes:  # its file's codes are put in when they are first needed, and what was added since
+        await add_codes(db, conn, workspace, pool.name, pool.codes, now)
+        code = await _take(conn, workspace, profile, issue, now)
+    if pool.low:
+        await _warn_if_low(conn, workspace, pool)
+    return code
 
 
 async def _warn_if_low(conn: AsyncConnection, workspace: str, pool: PoolRule) -> None:
@@ -127,7 +165,8 @@ async def _take(conn: AsyncConnection, workspace: str, profile: str, issue: Coup
         async with conn.begin_nested():
             await conn.execute(update(COUPON).where(*place, COUPON.c.code == code).values(bound))
     except IntegrityError:
-        return await code_of(conn, workspace, issue)  # another worker bound this promise meanwhile
+        # another worker bound this promise meanwhile
+        return (await codes_of(conn, workspace, {issue.issue: (profile, issue)})).get(issue.issue)
     return code
 
 

@@ -31,18 +31,18 @@ async def supply(
 ) -> tuple[dict[str, Row], dict[str, CouponCodes]]:
     """What rendering needs from the database: deliveries rendered before, and the coupon codes, by message."""
     rows = await deliveries_of(conn, [one.waiting.request.message.id for one in going])
-    now = await db.now(conn)
-    codes: dict[str, CouponCodes] = {}
-    for one in going:
-        message = one.waiting.request.message
-        found = {
-            name: await bind(
-                db, conn, message.workspace, one.waiting.profile, issue, workspace.rules.pools.get(issue.pool), now
-            )
-            for name, issue in sorted(message.coupons.items())
-        }
-        codes[message.id] = {name: code for name, code in found.items() if code}
-    return rows, codes
+    promised = [(one.waiting.profile, issue) for one in going for issue in one.waiting.request.message.coupons.values()]
+    codes: Mapping[str, str] = {}
+    if promised:
+        rules = workspace.rules
+        codes = await bind(db, conn, rules.workspace, promised, rules.pools, await db.now(conn))
+    return rows, {one.waiting.request.message.id: _codes_of(one, codes) for one in going}
+
+
+def _codes_of(one: Considered, codes: Mapping[str, str]) -> CouponCodes:
+    """A message's codes, by the step that promised them."""
+    coupons = one.waiting.request.message.coupons
+    return {name: codes[issue.issue] for name, issue in sorted(coupons.items()) if issue.issue in codes}
 
 
 async def prepare(
