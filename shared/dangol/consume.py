@@ -22,6 +22,7 @@ DRAINED_WITHIN = 2.0  # seconds a rebalance waits for the batch in hand
 LEFT_ALONE = 10.0  # seconds a partition another took is left to him, unless a rebalance says otherwise
 BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds
 JOIN_AGAIN = 1.0  # seconds
+RESTS_AT_MOST = 0.25  # seconds after a batch, where all wait for one connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class Subscription:
         if self._in_background:
             await asyncio.wait([self._in_background])
         self._places = {}
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether everybody else waits for the one connection while a batch is saved."""
+        return self._db.dialect == "sqlite"
 
     def held(self) -> frozenset[int]:
         """The partitions whose positions are ours."""
@@ -255,7 +261,8 @@ async def run_batches(
     """Hand each batch with records to `handle`, which saves it in its transaction, until `stop`; `at_most` so many.
 
     A batch that is `Lost` is dropped, one that met `Unavailable` is repeated after a pause, and any other raise is
-    too, until it happened `RAISES_IN_A_ROW` times: then it is raised, and the worker is over.
+    too, until it happened `RAISES_IN_A_ROW` times: then it is raised, and the worker is over. On a database of one
+    connection the next batch waits for as long as the last one took: under load it is larger then, and costs less.
     """
     raises = refusals = 0
     while not stop.is_set():
@@ -284,6 +291,7 @@ async def _one_batch(
     batch = await subscription.read(at_most, wait)
     if not batch.records:
         return
+    began = asyncio.get_running_loop().time()
     try:
         with metrics.BATCH_SECONDS.labels(subscription.group).time():
             await handle(batch)
@@ -291,3 +299,5 @@ async def _one_batch(
         subscription.rewind(batch)
         raise
     subscription.saved(batch)
+    if subscription.in_turn:
+        await asyncio.sleep(min(asyncio.get_running_loop().time() - began, RESTS_AT_MOST))
