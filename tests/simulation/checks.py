@@ -5,7 +5,6 @@ rules: what it says in its tables is compared with what people posted and with w
 """
 
 import itertools
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ class Seen:
     events: list[dict[str, Any]]
     messages: dict[str, dict[str, Any]]
     zones: dict[str, list[tuple[datetime, datetime, str]]]  # logged, happened, zone
+    joined: dict[str, datetime]  # profile → when it was last known to be another's too: until then they were two people
 
     def zone_names(self, profile: str, at: datetime) -> set[str]:
         """The zones a person may be thought to be in at a moment: the last stated, and one being stated."""
@@ -65,11 +65,18 @@ def _seen(world: World) -> Seen:
     messages = {
         row["id"]: row | {"payload": msgspec.json.decode(row["payload"])} for row in rows("SELECT * FROM message")
     }
-    return Seen(world, rows, events, messages, _zones(raw, events))
-
-
-def _zones(raw: sqlite3.Connection, events: list[dict[str, Any]]) -> dict[str, list[tuple[datetime, datetime, str]]]:
     profiles = dict(raw.execute("SELECT value, profile FROM identity"))
+    joined = {
+        profiles[event["user_id"]]: event["logged_at"]
+        for event in reversed(events)
+        if event.get("user_id") and event.get("anonymous_id") and event["name"] == "Signed Up"
+    }
+    return Seen(world, rows, events, messages, _zones(profiles, events), joined)
+
+
+def _zones(
+    profiles: dict[str, str], events: list[dict[str, Any]]
+) -> dict[str, list[tuple[datetime, datetime, str]]]:
     found: dict[str, list[tuple[datetime, datetime, str]]] = defaultdict(list)
     for event in {event["id"]: event for event in reversed(events)}.values():  # a repeat states nothing
         zone = (event.get("traits") or {}).get("timezone")
@@ -133,7 +140,7 @@ def one_entry_a_rule(seen: Seen) -> Iterator[str]:
         entered[row["profile"], row["journey"], row["key"]].append(_at(row["entered_at"]))
     for (profile, journey, key), moments in entered.items():
         for before, after in itertools.pairwise(moments):
-            if after - before < spans.get(journey, timedelta(0)):
+            if after - before < spans.get(journey, timedelta(0)) and after > seen.joined.get(profile, START):
                 yield f"2 entered again: {profile} {journey} {key} {before} and {after}"
     newcomers = {e["user_id"] for e in seen.events if e["name"] == "Signed Up" and not e.get("backfill")}
     people = {

@@ -16,6 +16,10 @@ from tests.simulation.process import Killed, Process
 
 SLOW, SLOWEST = 0.02, 0.02  # so many of the commits take time, up to so many seconds
 
+# Statements are compiled once a process, not once a life of each seed's: they are found by dialect and statement.
+COMPILED: dict[Any, Any] = {}
+DIALECTS: dict[str, Any] = {}
+
 
 @dataclass(slots=True)
 class Trouble:
@@ -56,7 +60,9 @@ class Disk:
             poolclass=AsyncAdaptedQueuePool,
             pool_size=1,
             max_overflow=0,
+            execution_options={"compiled_cache": COMPILED},
         )
+        engine.sync_engine.dialect = DIALECTS.setdefault("sqlite", engine.sync_engine.dialect)
         event.listen(engine.sync_engine, "begin", _begin)
         return engine
 

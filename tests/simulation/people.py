@@ -1,6 +1,6 @@
 """Random lives: what each person does in a month, as the calls an app would post, and when."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -13,8 +13,9 @@ WAVES = 3  # in a month: people come together, for each visit of a quiet shop co
 H, M, S, MS = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1), timedelta(milliseconds=1)
 ZONES = ("Asia/Seoul", "Asia/Seoul", "Asia/Seoul", "Asia/Seoul", "America/New_York", None)
 ROADS = ("email", "sms", "push", "kakao")
-# Spans between a cart and its order: well before the reminder, at its very moment, and after.
-PAID_AFTER = (0 * H, 12 * H, 24 * H - MS, 24 * H, 24 * H + MS, 48 * H)
+# Spans between a cart and its order: well before the reminder, after it, and around its very moment.
+PAID_AFTER = ((0 * H,), (12 * H,), (24 * H - MS, 24 * H, 24 * H + MS), (48 * H,))
+LATER = (12 * H, 24 * H, 48 * H, 72 * H, 7 * 24 * H)  # between other acts of one person
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,16 @@ class Post:
     secret: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """When people of a seed come, what they do besides, and the few spans between their acts: other seeds have others."""
+
+    waves: Sequence[datetime]
+    habits: "Sequence[Callable[[Someone, datetime], None]]"
+    paid_after: Sequence[timedelta]
+    later: Sequence[timedelta]
+
+
 @dataclass(slots=True)
 class Someone:
     """One person and the posts of their month."""
@@ -34,12 +45,17 @@ class Someone:
     user: str
     chance: Random
     waves: Sequence[datetime]
+    month: Month
     posts: list[Post] = field(default_factory=list)
     count: int = 0
 
     def comes(self) -> datetime:
         """The moment of another visit, with one of the shop's waves."""
         return self.chance.choice(self.waves) + (MS if self.chance.random() < 0.03 else 0 * S)
+
+    def later(self) -> timedelta:
+        """A span until this person's next act, half of the time no longer than a moment."""
+        return self.chance.choice((0 * S, MS, *self.month.later))
 
     def does(self, at: datetime, name: str, happened: datetime | None = None, **properties: Any) -> Post:
         """A track call."""
@@ -57,26 +73,25 @@ class Someone:
 def lives(seed: int, people: int) -> list[Post]:
     """Everybody's posts, in order."""
     chance = Random(f"people {seed}")
-    first = START + timedelta(hours=chance.randrange(24))
-    waves = [first + day * 24 * H for day in sorted(chance.sample(range(DAYS - 4), WAVES))]
-    posts = [post for number in range(people) for post in _life(f"u{number}", Random(chance.random()), waves)]
+    month = _month(chance)
+    posts = [post for number in range(people) for post in _life(f"u{number}", Random(chance.random()), month)]
     return sorted(posts, key=lambda post: (post.at, post.call["messageId"]))
 
 
-def _life(user: str, chance: Random, waves: Sequence[datetime]) -> Sequence[Post]:
-    arrives = chance.choice(waves[:-1])
-    one = Someone(user, chance, [wave for wave in waves if wave >= arrives])
+def _month(chance: Random) -> Month:
+    first = START + chance.randrange(24) * H
+    waves = [first + day * 24 * H for day in sorted(chance.sample(range(DAYS - 8), WAVES))]
+    paid_after = [span for spans in chance.sample(PAID_AFTER, 2) for span in spans]
+    return Month(waves, chance.sample(HABITS, 2), paid_after, chance.sample(LATER, 2))
+
+
+def _life(user: str, chance: Random, month: Month) -> Sequence[Post]:
+    arrives = chance.choice(month.waves[:-1])
+    one = Someone(user, chance, [wave for wave in month.waves if wave >= arrives], month)
     _arrives(one, arrives)
-    for _ in range(chance.choice((0, 0, 1, 2))):
-        _shops(one, one.comes())
-    for _ in range(chance.choice((0, 0, 0, 1, 2))):
-        _visits(one, one.comes())
-    if chance.random() < 0.15:
-        _asks(one, one.comes())
-    if chance.random() < 0.25:
-        _changes_mind(one, one.comes())
-    if chance.random() < 0.15:
-        one.says(one.comes(), {"type": "identify", "traits": {"timezone": _zone(chance)}})
+    for habit in month.habits:
+        if chance.random() < 0.25:
+            habit(one, one.comes())
     one.posts += list(_again(one))
     return one.posts
 
@@ -99,8 +114,8 @@ def _arrives(one: Someone, at: datetime) -> None:
         one.says(at + MS, {"type": "track", "event": "Signed Up", "properties": {}, "context": context, **anonymous})
     else:
         one.says(at, {"type": "track", "event": "Signed Up", "properties": {}, "context": context})
-    if chance.random() < 0.8:
-        _agrees(one, at + chance.choice((0 * S, 0 * S, MS, 24 * H)))
+    if chance.random() < 0.7:
+        _agrees(one, at + chance.choice((0 * S, one.later())))
 
 
 def _agrees(one: Someone, at: datetime) -> None:
@@ -121,47 +136,51 @@ def _shops(one: Someone, at: datetime) -> None:
     one.does(at, "Product Added", late, **bought)
     latest = late or at
     if chance.random() < 0.3:
-        latest = at + chance.choice((S, 12 * H, 24 * H))
+        latest = at + one.later()
         one.does(latest, "Product Added", **bought)
     if chance.random() < 0.5:
-        paid = latest + chance.choice(PAID_AFTER)
+        paid = latest + chance.choice(one.month.paid_after)
         order = {"order_id": f"o-{cart}", "cart_id": cart, "revenue": bought["cart_value"]}
         one.does(max(paid, at), "Order Completed", paid if paid < at else None, **order)
         if chance.random() < 0.5:
-            one.does(paid + chance.choice((24 * H, 7 * 24 * H)), "Order Delivered", order_id=order["order_id"])
+            one.does(paid + one.later(), "Order Delivered", order_id=order["order_id"])
 
 
 def _visits(one: Someone, at: datetime) -> None:
     place = one.chance.choice(("home", "sale"))
     one.does(at, "Visited", place=place)
     if one.chance.random() < 0.3:
-        one.does(at + one.chance.choice((MS, 12 * H - MS, 12 * H, 24 * H)), "Left", place=place)
+        one.does(at + one.later(), "Left", place=place)
     if one.chance.random() < 0.3:
-        one.does(at + one.chance.choice((S, 48 * H, 72 * H)), "Visited", place=place)
+        one.does(at + one.later(), "Visited", place=place)
 
 
 def _asks(one: Someone, at: datetime) -> None:
     ticket = f"t{one.count}"
-    due = (at + one.chance.choice((12 * H, 72 * H))).isoformat()
+    due = (at + one.chance.choice(one.month.later)).isoformat()
     one.does(at, "Ticket Opened", ticket_id=ticket, due_on=due)
     if one.chance.random() < 0.6:
-        one.does(at + one.chance.choice((MS, 12 * H, 24 * H)), "Ticket Closed", ticket_id=ticket)
+        one.does(at + one.later(), "Ticket Closed", ticket_id=ticket)
 
 
 def _changes_mind(one: Someone, at: datetime) -> None:
     roads = one.chance.choice((["all"], ["email"], ["push", "sms"]))
     one.does(at, "Consent Withdrawn", purpose="marketing", channels=roads)
     if one.chance.random() < 0.4:
-        _agrees(one, at + 3 * 24 * H)
+        _agrees(one, at + one.later())
     if one.chance.random() < 0.2:  # an older word that comes late must not open what was closed
-        one.does(at + 12 * H, "Consent Given", at - 24 * H, purpose="marketing", channels=["all"])
+        one.does(at + one.later(), "Consent Given", at - 24 * H, purpose="marketing", channels=["all"])
+
+
+def _moves(one: Someone, at: datetime) -> None:
+    one.says(at, {"type": "identify", "traits": {"timezone": _zone(one.chance)}})
 
 
 def _again(one: Someone) -> Iterator[Post]:
     """A client's retries: the same id once more, soon or days later; seldom with another body."""
     for post in one.posts:
         if one.chance.random() < 0.1:
-            later = post.at + one.chance.choice((0 * S, S, 12 * H, 5 * 24 * H))
+            later = post.at + min(one.later(), 5 * 24 * H)  # ids are remembered for seven days
             if one.chance.random() < 0.1 and "properties" in post.call:
                 changed = {**post.call, "properties": {**post.call["properties"], "changed": True}}
                 yield Post(later + S, changed, post.happened or post.at, post.secret)
@@ -171,3 +190,6 @@ def _again(one: Someone) -> Iterator[Post]:
 
 def _zone(chance: Random) -> str | None:
     return chance.choice(ZONES)
+
+
+HABITS = (_shops, _shops, _visits, _visits, _asks, _changes_mind, _moves)

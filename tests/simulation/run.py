@@ -23,7 +23,10 @@ from tests.simulation.shop import START
 from tests.simulation.world import World
 
 PEOPLE = 200
-TOGETHER = timedelta(seconds=3)
+TOGETHER = (timedelta(0), timedelta(seconds=3), timedelta(seconds=3))  # what comes so close is posted in one
+FAULTY = 0.8  # of the seeds
+TIMES = 8  # something befalls, at most
+LASTING = (timedelta(seconds=1), timedelta(minutes=2), timedelta(hours=13))  # until all is well again
 AFTER = timedelta(days=12)  # of calm, after which nobody may be waiting any more
 # A log line of these says that the product met something it did not expect.
 BUGS = frozenset({"batch_raised", "handover_raised", "bad_record", "record_skipped"})
@@ -69,24 +72,25 @@ async def _play(world: World, people: int) -> None:
 
 
 def _arrange(world: World, posts: Sequence[Post]) -> None:
-    """People post in waves; faults come with some of them."""
+    """People post in waves; faults come with some of them, or with what a wave leads to a day later."""
     chance = world.chance
-    for wave in _waves(posts):
-        cuts = sorted(chance.sample(range(len(wave) + 1), min(chance.choice((0, 1, 2)), len(wave))))
+    waves = _waves(posts, chance.choice(TOGETHER))
+    for wave in waves:
+        cuts = sorted(chance.sample(range(len(wave) + 1), min(chance.choice((0, 0, 1)), len(wave))))
         for first, last in pairwise([0, *cuts, len(wave)]):
             if first < last:  # what is posted has happened
                 world.at(wave[last - 1].at, partial(world.post, wave[first:last]))
-    faulty = chance.random() < 0.8
-    moments = [wave[-1].at for wave in _waves(posts)]
-    for moment in chance.sample(moments, min(len(moments), 24 if faulty else 0)):
-        world.at(moment - timedelta(milliseconds=1), partial(_befalls, world, chance.choice(FAULTS)))
+    for wave in chance.sample(waves, min(len(waves), TIMES)) if chance.random() < FAULTY else ():
+        moment = wave[-1].at + chance.choice(ECHOES) - timedelta(milliseconds=1)
+        world.at(moment, partial(_befalls, world, chance.choice(FAULTS)))
+        world.at(moment + chance.choice(LASTING), partial(_befalls, world, "calm"))
 
 
-def _waves(posts: Sequence[Post]) -> list[list[Post]]:
+def _waves(posts: Sequence[Post], together: timedelta) -> list[list[Post]]:
     """Posts that come together."""
     waves: list[list[Post]] = []
     for post in posts:
-        if not waves or post.at > waves[-1][0].at + TOGETHER:
+        if not waves or post.at > waves[-1][0].at + together:
             waves.append([])
         waves[-1].append(post)
     return waves
@@ -103,11 +107,15 @@ async def _befalls(world: World, fault: str) -> None:
             world.storm(Trouble(*(world.chance.choice((0, 0.01, 0.05)) for _ in range(3))))
         case "weather":
             world.ledger.bad_weather = True
+        case "all":
+            world.ledger.bad_weather = True
+            world.storm(Trouble(0.02, 0.02, 0.02))
         case _:
             world.calm()
 
 
-FAULTS = ("kill", "kill", "kill", "disk", "weather", "weather", "calm")
+ECHOES = (timedelta(0), timedelta(0), timedelta(hours=12), timedelta(hours=24))
+FAULTS = ("kill", "kill", "kill", "disk", "weather", "weather", "all")
 
 
 async def _close(world: World) -> None:

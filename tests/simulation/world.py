@@ -25,18 +25,20 @@ from tests.simulation.shop import START, WORKSPACE, published
 
 Act = Callable[[], Awaitable[None]]
 NEAR = 0.3  # seconds from a due moment to which the clock is put
+LATE = (0.3, 4 * 3600, 12 * 3600, 12 * 3600, 24 * 3600, 24 * 3600)  # seconds; a machine that sleeps finds what became due meanwhile together
 WATCHED = 0.1  # of the moments are waited for from before
+EARLY = 0.05  # of the moments something is under way, what providers tell comes at once
 PATIENCE = 30.0  # seconds the world waits for the product to come to rest, before time goes on regardless
 
 OPEN = "status IN ('asked', 'held', 'claimed', 'retrying')"
-BUSY = f"""SELECT EXISTS (SELECT 1 FROM profile WHERE wake_at <= :now)
-    OR EXISTS (SELECT 1 FROM logged l WHERE l.topic IN ('events', 'messages')
-        AND l.id >= coalesce((SELECT min(position) FROM position p WHERE p.topic = l.topic), 0))
+BUSY = f"""SELECT EXISTS (SELECT 1 FROM profile WHERE home = 0 AND wake_at <= :now)
+    OR EXISTS (SELECT 1 FROM position p WHERE p.topic IN ('events', 'messages')
+        AND p.position <= (SELECT max(id) FROM logged l WHERE l.topic = p.topic AND l.id >= p.position))
     OR EXISTS (SELECT 1 FROM message m LEFT JOIN gateway_state g ON g.gateway = m.gateway
-        WHERE {OPEN} AND due_at <= :now AND coalesce(circuit, 'closed') = 'closed'
+        WHERE m.workspace = 'default' AND {OPEN} AND due_at <= :now AND coalesce(circuit, 'closed') = 'closed'
         AND coalesce(throttled_until, '') <= :now)"""
-NEXT = f"""SELECT min(at) FROM (SELECT min(wake_at) AS at FROM profile UNION ALL
-    SELECT min(due_at) FROM message WHERE {OPEN})"""
+NEXT = f"""SELECT min(at) FROM (SELECT min(wake_at) AS at FROM profile WHERE home = 0 UNION ALL
+    SELECT min(due_at) FROM message WHERE workspace = 'default' AND {OPEN})"""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class World:
     trace: list[str] = field(default_factory=list)
     bugs: list[str] = field(default_factory=list)
     faults: int = 0
+    late: float = 0.0
     posting: int = 0
     _acts: list[tuple[datetime, int, Act]] = field(default_factory=list)
     _count: int = 0
@@ -74,6 +77,7 @@ class World:
     def __post_init__(self) -> None:
         self.disk = Disk(published(), Random(f"disk {self.seed}"))
         self.ledger = Ledger(self.now, Random(f"providers {self.seed}"))
+        self.late = self.chance.choice(LATE)
 
     def now(self) -> datetime:
         """What the world's clock shows."""
@@ -111,31 +115,31 @@ class World:
                 self.jump(until - now)
                 return
             if due <= now:
-                self.jump(min(until - now, timedelta(minutes=5)))  # something rests: a gateway, a person set aside
-                await self.poke()
+                self.jump(min(until - now, timedelta(hours=2)))  # something rests: a gateway, a person set aside
+                self.poke()
                 continue
             if self.chance.random() < WATCHED:
                 self.jump(max(due - now - timedelta(seconds=self.chance.random() * NEAR), timedelta(0)))
-                await self.poke()
+                self.poke()
                 await asyncio.sleep(max((due - self.now()).total_seconds(), 0) + 0.001)
             else:  # a little late: what is due together fires together, and costs the simulation one transaction
-                self.jump(due - now + timedelta(seconds=NEAR))
-                await self.poke()
+                self.jump(min(due - now + timedelta(seconds=self.late), until - now))
+                self.poke()
 
     def jump(self, by: timedelta) -> None:
         """The clock is put on: nobody has anything to do meanwhile. Never back, where a settling took longer."""
         self.offset += max(by, timedelta(0))
 
-    async def poke(self) -> None:
-        """A commit, as somebody makes one now and then: whoever sleeps looks at the clock."""
+    def poke(self) -> None:
+        """As after a commit, of which the product's own moving of the clock is one: who sleeps looks at the clock."""
         if self.product and not self.product.process.dead:
-            with suppress(Unavailable, Killed):
-                async with self.product.db.transaction():
-                    pass
+            self.product.journey.moments.clock_moved()
+            self.product.dispatcher.clock_moved()
 
     async def settle(self) -> None:
         """Until the product has done what it can do now, or patience ends."""
         until, pause = self.loop.time() + PATIENCE, 0.01
+        await self._bring_receipts()
         while self.loop.time() < until:
             await asyncio.sleep(pause)
             if await self._at_rest():
@@ -147,7 +151,8 @@ class World:
         product = self.product
         if product is None or product.process.dead or self.posting or self.disk.holder:
             return False
-        await self._bring_receipts()
+        if self.chance.random() < EARLY:
+            await self._bring_receipts()
         resting = product.dispatcher.joined and all(desk.at_rest for desk in product.dispatcher.desks.values())
         now = moment(self.now())
         return resting and not self.disk.raw.execute(BUSY, {"now": now}).fetchone()[0]

@@ -101,7 +101,7 @@ class Desk:
         stock = self._stock if self._free() else None
         if stock is None:
             stock, until = await self._restock()
-        if not stock.left:
+        if stock is None or not stock.left:
             self._stock = None
             return until
         this, picked = await in_transaction(office.db, lambda conn: self._claim(conn, stock))
@@ -118,20 +118,25 @@ class Desk:
         while self._calls:
             await asyncio.wait(self._calls)
 
-    async def _restock(self) -> tuple[Stock, datetime | None]:
+    async def _restock(self) -> tuple[Stock | None, datetime | None]:
         """What is due, rendered as far as it may soon start; and when to come again where there is nothing."""
         office = self._office
         stock, rows, codes, until = await in_transaction(office.db, self._look, durable=False)
+        if stock is None:
+            return None, until
         supplied = [one for one in stock.going() if one.waiting.request.message.id in codes]
         stock.ready = await prepare(stock.workspace, office.sealer, supplied, rows, codes)
         return stock, until
 
     async def _look(
         self, conn: AsyncConnection
-    ) -> tuple[Stock, dict[str, Row], dict[str, CouponCodes], datetime | None]:
+    ) -> tuple[Stock | None, dict[str, Row], dict[str, CouponCodes], datetime | None]:
         office = self._office
-        await office.published.current(conn)
         now = await office.db.now(conn)
+        due_at = await next_moment(conn, self.workspace, self.name)
+        if due_at is None or due_at > now:
+            return None, {}, {}, due_at  # most looks are of such: nothing else is asked
+        await office.published.current(conn)
         workspace = office.published.of(self.workspace)
         counter = self._counter(workspace)
         gate = await load_gate(conn, self.workspace, self.name)
@@ -143,9 +148,8 @@ class Desk:
             return Stock(counter, workspace, looked), {}, {}, await self._resting_until(conn, gate, rate, now)
         ahead = paced * AHEAD if paced == wanted else paced
         stock = Stock(counter, workspace, await look(office.db, conn, counter, max(ahead, LOOKED_AT)))
-        until = None if stock.left else await next_moment(conn, self.workspace, self.name)
         rows, codes = await supply(office.db, conn, workspace, stock.going()[:ahead])
-        return stock, rows, codes, until
+        return stock, rows, codes, due_at
 
     async def _resting_until(
         self, conn: AsyncConnection, gate: breaker.GatewayState, rate: float | None, now: datetime
@@ -199,7 +203,8 @@ class Desk:
 
         def freed(connections: int) -> None:
             self._calls[this] -= connections
-            self.wake.set()
+            if connections:
+                self.wake.set()
 
         try:
             await hand_over(hands, claimed, freed)
@@ -208,8 +213,8 @@ class Desk:
             log.error(error.message, action="not_recorded", deliveries=[one.delivery for one in claimed])
 
     def _returned(self, call: asyncio.Task[None]) -> None:
-        del self._calls[call]
-        self.wake.set()
+        if self._calls.pop(call):  # else who waits for a free one has been told
+            self.wake.set()
         if not call.cancelled() and (error := call.exception()):
             log.error("a handover raised", action="handover_raised", gateway=self.name, exc_info=error)
 

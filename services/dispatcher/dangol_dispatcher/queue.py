@@ -103,9 +103,13 @@ async def messages_named(
 
 async def next_moment(conn: AsyncConnection, workspace: str, gateway: str) -> datetime | None:
     """When something of this queue is due next."""
-    place = and_(MESSAGE.c.workspace == workspace, MESSAGE.c.gateway == gateway, IS_OPEN)
-    found: datetime | None = (await conn.execute(select(func.min(MESSAGE.c.due_at)).where(place))).scalar()
-    return found
+
+    def next_one() -> Select[Any]:
+        place = (MESSAGE.c.workspace == asked("workspace"), MESSAGE.c.gateway == asked("gateway"), IS_OPEN)
+        return select(func.min(MESSAGE.c.due_at)).where(*place)
+
+    ((found,),) = await read(conn, ("next",), next_one, workspace=workspace, gateway=gateway)
+    return as_moment(found)
 
 
 async def next_expiry(conn: AsyncConnection, workspace: str, gateway: str) -> datetime | None:

@@ -4,10 +4,11 @@ No fence is needed: `reached` stays true after a home is lost, and a wake is loo
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -44,6 +45,7 @@ class Moments:
     busy: bool = False
     turn: timedelta = TURN_SOON / 2
     _heard: datetime | None = None
+    _look_at: float = 0.0  # loop time: until then what we know is enough
     _poke: asyncio.Event = field(default_factory=asyncio.Event)
 
     def settled(self, done: Settled) -> None:
@@ -92,7 +94,11 @@ class Moments:
         async with self.shop.db.transaction() as conn:
             self.ahead = await self.shop.db.now(conn) - self.shop.db.clock()
             seen = await next_moment(conn, homes)
-        self.next_at = earlier(seen, self._heard)
+        self._saw(seen)
+
+    def _saw(self, next_at: datetime | None) -> None:
+        self.next_at = earlier(next_at, self._heard)
+        self._look_at = asyncio.get_running_loop().time() + LOOK_EVERY[self.shop.db.dialect].total_seconds()
 
     async def _fire_due(self) -> timedelta:
         """Fire all that can be fired; how long to sleep then."""
