@@ -74,9 +74,7 @@ def _seen(world: World) -> Seen:
     return Seen(world, rows, events, messages, _zones(profiles, events), joined)
 
 
-def _zones(
-    profiles: dict[str, str], events: list[dict[str, Any]]
-) -> dict[str, list[tuple[datetime, datetime, str]]]:
+def _zones(profiles: dict[str, str], events: list[dict[str, Any]]) -> dict[str, list[tuple[datetime, datetime, str]]]:
     found: dict[str, list[tuple[datetime, datetime, str]]] = defaultdict(list)
     for event in {event["id"]: event for event in reversed(events)}.values():  # a repeat states nothing
         zone = (event.get("traits") or {}).get("timezone")

@@ -9,7 +9,11 @@ from typing import Any
 from tests.simulation.shop import START
 
 DAYS = 30
-WAVES = 3  # in a month: people come together, for each visit of a quiet shop costs as much as a hundred people's
+WAVES = (
+    2,
+    2,
+    3,
+)  # in a month: people come together, for each visit of a quiet shop costs as much as a hundred people's
 H, M, S, MS = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1), timedelta(milliseconds=1)
 ZONES = ("Asia/Seoul", "Asia/Seoul", "Asia/Seoul", "Asia/Seoul", "America/New_York", None)
 ROADS = ("email", "sms", "push", "kakao")
@@ -30,7 +34,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """When people of a seed come, what they do besides, and the few spans between their acts: other seeds have others."""
+    """When people of a seed come, what they do besides, and the few spans between their acts."""
 
     waves: Sequence[datetime]
     habits: "Sequence[Callable[[Someone, datetime], None]]"
@@ -80,9 +84,11 @@ def lives(seed: int, people: int) -> list[Post]:
 
 def _month(chance: Random) -> Month:
     first = START + chance.randrange(24) * H
-    waves = [first + day * 24 * H for day in sorted(chance.sample(range(DAYS - 8), WAVES))]
-    paid_after = [span for spans in chance.sample(PAID_AFTER, 2) for span in spans]
-    return Month(waves, chance.sample(HABITS, 2), paid_after, chance.sample(LATER, 2))
+    waves = [first + day * 24 * H for day in sorted(chance.sample(range(DAYS - 8), chance.choice(WAVES)))]
+    paid_after = [span for spans in chance.sample(PAID_AFTER, chance.choice((1, 2))) for span in spans]
+    return Month(
+        waves, chance.sample(HABITS, chance.choice((1, 2))), paid_after, chance.sample(LATER, chance.choice((1, 2)))
+    )
 
 
 def _life(user: str, chance: Random, month: Month) -> Sequence[Post]:
@@ -106,7 +112,7 @@ def _arrives(one: Someone, at: datetime) -> None:
     context: dict[str, Any] = {"traits": traits}
     if chance.random() < 0.5:
         context["device"] = {"token": f"tok-{one.user}", "type": "ios"}
-    if chance.random() < 0.3:
+    if chance.random() < 0.2:
         anonymous = {"anonymousId": f"a-{one.user}"}
         one.says(
             at, {"type": "track", "event": "Visited", "properties": {"place": "home"}, **anonymous, "userId": None}
@@ -114,7 +120,7 @@ def _arrives(one: Someone, at: datetime) -> None:
         one.says(at + MS, {"type": "track", "event": "Signed Up", "properties": {}, "context": context, **anonymous})
     else:
         one.says(at, {"type": "track", "event": "Signed Up", "properties": {}, "context": context})
-    if chance.random() < 0.7:
+    if chance.random() < 0.6:
         _agrees(one, at + chance.choice((0 * S, one.later())))
 
 
@@ -179,9 +185,9 @@ def _moves(one: Someone, at: datetime) -> None:
 def _again(one: Someone) -> Iterator[Post]:
     """A client's retries: the same id once more, soon or days later; seldom with another body."""
     for post in one.posts:
-        if one.chance.random() < 0.1:
+        if one.chance.random() < 0.06:
             later = post.at + min(one.later(), 5 * 24 * H)  # ids are remembered for seven days
-            if one.chance.random() < 0.1 and "properties" in post.call:
+            if one.chance.random() < 0.2 and "properties" in post.call:
                 changed = {**post.call, "properties": {**post.call["properties"], "changed": True}}
                 yield Post(later + S, changed, post.happened or post.at, post.secret)
             else:

@@ -125,7 +125,7 @@ class Provider:
     def _tell(self, call: Call) -> None:
         """Receipts come late, twice, in any order, or not at all."""
         chance = self.ledger.chance
-        if chance.random() < 0.3:
+        if chance.random() < 0.15:
             told: Told = (call.message, "delivered", f"d-{call.key}")
             self.ledger.receipts += [told] * chance.choice((1, 1, 2))
         if self.ledger.bad_weather and call.channel != "email" and chance.random() < 0.02:

@@ -25,7 +25,7 @@ from tests.simulation.world import World
 PEOPLE = 200
 TOGETHER = (timedelta(0), timedelta(seconds=3), timedelta(seconds=3))  # what comes so close is posted in one
 FAULTY = 0.8  # of the seeds
-TIMES = 8  # something befalls, at most
+TIMES = 6  # something befalls, at most
 LASTING = (timedelta(seconds=1), timedelta(minutes=2), timedelta(hours=13))  # until all is well again
 AFTER = timedelta(days=12)  # of calm, after which nobody may be waiting any more
 # A log line of these says that the product met something it did not expect.
@@ -76,7 +76,7 @@ def _arrange(world: World, posts: Sequence[Post]) -> None:
     chance = world.chance
     waves = _waves(posts, chance.choice(TOGETHER))
     for wave in waves:
-        cuts = sorted(chance.sample(range(len(wave) + 1), min(chance.choice((0, 0, 1)), len(wave))))
+        cuts = sorted(chance.sample(range(len(wave) + 1), min(chance.choice((0, 0, 0, 1)), len(wave))))
         for first, last in pairwise([0, *cuts, len(wave)]):
             if first < last:  # what is posted has happened
                 world.at(wave[last - 1].at, partial(world.post, wave[first:last]))

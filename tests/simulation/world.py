@@ -3,7 +3,6 @@
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +24,8 @@ from tests.simulation.shop import START, WORKSPACE, published
 
 Act = Callable[[], Awaitable[None]]
 NEAR = 0.3  # seconds from a due moment to which the clock is put
-LATE = (0.3, 4 * 3600, 12 * 3600, 12 * 3600, 24 * 3600, 24 * 3600)  # seconds; a machine that sleeps finds what became due meanwhile together
+# Seconds after a moment to which the clock is put, by seed: a machine that slept finds what became due meanwhile.
+LATE = (0.3, 4 * 3600, *[12 * 3600] * 2, *[24 * 3600] * 6)
 WATCHED = 0.1  # of the moments are waited for from before
 EARLY = 0.05  # of the moments something is under way, what providers tell comes at once
 PATIENCE = 30.0  # seconds the world waits for the product to come to rest, before time goes on regardless

@@ -108,7 +108,8 @@ async def next_moment(conn: AsyncConnection, workspace: str, gateway: str) -> da
         place = (MESSAGE.c.workspace == asked("workspace"), MESSAGE.c.gateway == asked("gateway"), IS_OPEN)
         return select(func.min(MESSAGE.c.due_at)).where(*place)
 
-    ((found,),) = await read(conn, ("next",), next_one, workspace=workspace, gateway=gateway)
+    rows = await read(conn, ("next",), next_one, workspace=workspace, gateway=gateway)
+    found: datetime | str | None = rows[0][0]
     return as_moment(found)
 
 

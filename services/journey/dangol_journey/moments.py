@@ -69,11 +69,12 @@ class Moments:
         stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():
             try:
-                await self._look()
+                if not self._is_due() and asyncio.get_running_loop().time() >= self._look_at:
+                    await self._look()
                 pause = await self._fire_due()
             except Unavailable as error:
                 log.warning(error.message, action="moments_wait")
-                pause = BACK_OFF
+                pause, self._look_at = BACK_OFF, 0.0
             await self._sleep(pause, stopping)
         stopping.cancel()
 
@@ -81,6 +82,9 @@ class Moments:
         """The earliest moment of anybody."""
         async with self.shop.db.transaction() as conn:
             return await next_moment(conn, range(self.shop.stream.partitions))
+
+    def _is_due(self) -> bool:
+        return self.next_at is not None and self.next_at <= self._now()
 
     def _now(self) -> datetime:
         return self.shop.db.clock() + self.ahead
@@ -102,24 +106,26 @@ class Moments:
 
     async def _fire_due(self) -> timedelta:
         """Fire all that can be fired; how long to sleep then."""
-        while self.next_at is not None and self.next_at <= self._now():
+        while self._is_due():
             if not await self._fire_page():
                 self.turn = min(self.turn * 2, TURN_LATE)
                 return self.turn
             self.turn = TURN_SOON / 2
-            await self._look()
         longest = LOOK_EVERY[self.shop.db.dialect]
         return longest if self.next_at is None else min(longest, self.next_at - self._now())
 
     async def _fire_page(self) -> int:
-        """One transaction; how many people it woke."""
+        """One transaction, which tells the next moment too; how many people it woke."""
         reached = {home: self.subscription.reached(home) for home in self.subscription.held()}
+        if not reached:
+            self.next_at = None
         horizons = {home: at for home, at in reached.items() if at is not None}
         if not horizons:
             return 0
         self.busy = True
         try:
-            done = await in_transaction(self.shop.db, lambda conn: self._wake(conn, horizons), durable=False)
+            work = partial(self._wake, reached=horizons, homes=reached.keys())
+            done, seen = await in_transaction(self.shop.db, work, durable=False)
         except DBAPIError:
             if self.page == 1:
                 raise
@@ -129,19 +135,24 @@ class Moments:
             raise Unavailable(f"stopped: {error}") from error
         finally:
             self.busy = False
+        self._saw(seen)
         report(done)
         self.pace.took(done.people, done.took)
         self.page = min(self.pace.size, self.page * 2)
         return done.people
 
-    async def _wake(self, conn: AsyncConnection, reached: Mapping[int, datetime]) -> Settled:
+    async def _wake(
+        self, conn: AsyncConnection, reached: Mapping[int, datetime], homes: Collection[int]
+    ) -> tuple[Settled, datetime | None]:
         began = asyncio.get_running_loop().time()
         await self.shop.published.refresh(conn)
         now = await self.shop.db.now(conn)
+        self.ahead = now - self.shop.db.clock()
         due = await due_people(conn, {home: min(at, now) for home, at in reached.items()}, self.page)
         done = await settle_wakes(conn, self.shop, due, now)
         done.took = timedelta(seconds=asyncio.get_running_loop().time() - began)
-        return done
+        self._heard = None  # what others save from here on may be missing from what we see
+        return done, await next_moment(conn, homes)
 
     async def _sleep(self, pause: timedelta, stopping: "asyncio.Task[bool]") -> None:
         self._poke.clear()
