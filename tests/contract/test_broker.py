@@ -81,6 +81,7 @@ async def test_a_broker_that_stands_still_is_told_within_two_seconds(ground: Gro
 
 
 async def test_a_reader_goes_on_after_an_outage_case_24_case_25(ground: Ground, broker: Server) -> None:
+    """Caught: a producer kept after an error."""
     async with subscribed(ground) as subscription:
         await ground.stream.append([said("k", "1")])
         assert await drain(ground, subscription, 1) == ["1"]
@@ -93,6 +94,7 @@ async def test_a_reader_goes_on_after_an_outage_case_24_case_25(ground: Ground, 
 
 
 async def test_records_the_log_dropped_are_counted_and_read_on_case_28(ground: Ground) -> None:
+    """Caught: a position before the log not noticed; `latest`."""
     await ground.stream.append([said("k", str(n)) for n in range(10)])
     async with subscribed(ground) as subscription:
         await drain(ground, subscription, 10)

@@ -165,6 +165,7 @@ async def test_batches_may_be_read_ahead(ground: Ground) -> None:
 
 
 async def test_a_position_beyond_the_log_stops_the_partition_case_29(ground: Ground) -> None:
+    """Caught: such a position read on from."""
     async with subscribed(ground) as subscription:
         held = sorted(subscription.held())
     async with ground.db.transaction() as conn:

@@ -231,6 +231,7 @@ def opened_elsewhere(url: str) -> str:
 
 
 async def test_a_second_process_is_refused_by_name_case_100(tmp_path: Path) -> None:
+    """Caught: a file without its lock."""
     url = f"sqlite:///{tmp_path}/dangol.db"
     db = await open_db(url, now)
     said, waited = opened_elsewhere(url).rsplit(" ", 1)

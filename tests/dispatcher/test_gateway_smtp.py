@@ -93,6 +93,7 @@ async def test_many_at_once_use_no_more_connections_than_allowed() -> None:
 async def test_case_73_each_reply_means_what_the_standard_says(
     replies: dict[str, str], expected: type[Outcome], suppress: bool | None
 ) -> None:
+    """Caught: 4xx taken for a refusal; a lost last reply taken for not sent."""
     outcome, _ = await said(**replies)
     assert isinstance(outcome, expected), outcome
     if isinstance(outcome, Rejected):
@@ -100,6 +101,7 @@ async def test_case_73_each_reply_means_what_the_standard_says(
 
 
 async def test_case_73_421_closes_the_connection() -> None:
+    """Caught: 421 taken for a refusal."""
     async with scripted_server(RCPT="421 4.7.0 too many") as server:
         mail = gateway(server.url)
         for number in range(2):

@@ -143,7 +143,8 @@ async def test_case_7_one_id_from_two_workspaces(ground: Ground) -> None:
 
 
 async def test_case_17_a_time_far_ahead_in_1970_or_missing(ground: Ground) -> None:
-    """Meant for: moments of clients believed as they are."""
+    """Caught: moments of clients believed, by ingest and by journey; an entry's lateness and the memory of ids both not
+    asked."""
     given: dict[str, Any] = {
         "ahead": (datetime.now(UTC) + timedelta(days=3650)).isoformat(),
         "past": "1970-01-01T00:00:00Z",
@@ -167,7 +168,7 @@ async def test_case_17_a_time_far_ahead_in_1970_or_missing(ground: Ground) -> No
 
 @pytest.mark.kafka
 async def test_case_8_the_broker_is_away_or_stands_still(broker: Broker, tmp_path: Path, topic_prefix: str) -> None:
-    """Meant for: the writer without its own deadline."""
+    """Caught: no deadline, neither the flusher's nor the writer's (one of them is enough)."""
     ground = await open_ground(broker.settings(tmp_path, topic_prefix))
     away = [(broker.server.kill, broker.server.start), (broker.server.pause, broker.server.resume)]
     try:

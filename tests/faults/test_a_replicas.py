@@ -33,7 +33,7 @@ def pair(kafka_url: str) -> Iterator[tuple[Server, Server]]:
 
 
 async def test_case_11_too_few_brokers_in_sync(pair: tuple[Server, Server], tmp_path: Path, topic_prefix: str) -> None:
-    """Two must have each event, and one is left."""
+    """Two must have each event, and one is left. Caught: `acks=1`; a success before the brokers' answer."""
     first, second = pair
     settings = read_settings(
         {}, log=first.url, db=f"sqlite:///{tmp_path}/dangol.db", partitions=2, topic_prefix=topic_prefix

