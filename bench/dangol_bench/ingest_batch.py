@@ -16,10 +16,14 @@ EACH = 100
 
 
 async def measure(ground: Ground) -> Sequence[Figure]:
-    """Acknowledged events a second of one ingest process."""
+    """Acknowledged events a second of one ingest process, and of two at one port where the log lets two write."""
+    return [await _measured(ground, processes) for processes in ((1,) if ground.embedded else (1, 2))]
+
+
+async def _measured(ground: Ground, processes: int) -> Figure:
     async with home(ground) as place, child("load") as load, child("appending") as appending:
         await migrated(place)
-        async with role(place, "ingest") as (_, port):
+        async with role(place, "ingest", processes) as (_, port):
             accepted, seconds = 0, ground.count(1.5, 0.5, 0.1)
             body, reference = shapes.batch("many", EACH), _reference(ground, place)
 
@@ -36,10 +40,11 @@ async def measure(ground: Ground) -> Sequence[Figure]:
         if (kept := await events_in(ground, place)) != accepted:
             raise Untrue(f"ingest answered {accepted} events, and the log has {kept}")
     what = f"ingest, {EACH} events a request" + (", the role alone" if ground.embedded else "")
+    what += f", {processes} processes at one port" if processes > 1 else ""
     against = "an INSERT loop, a commit 3,200 records" if ground.embedded else "an awaited send_batch loop"
-    bar = None if ground.embedded else Bar(at_least=0.6)
+    bar = None if ground.embedded or processes > 1 else Bar(at_least=0.6)
     details = {"accepted and in the log": accepted, "rounds' ratios": pair.spread}
-    return [Figure(what, pair.ours, "events/s", pair.theirs, against, bar, details)]
+    return Figure(what, pair.ours, "events/s", pair.theirs, against, bar, details)
 
 
 def _reference(ground: Ground, place: Home) -> dict[str, Any]:

@@ -40,13 +40,25 @@ async def whole(ground: Ground, home: Home, definitions: Path) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def role(home: Home, name: str) -> AsyncIterator[tuple[int, int]]:
-    """One role as a process of its own: its pid and port."""
-    port, metrics_port = free_ports()
-    own = {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": str(metrics_port), "DANGOL_MEMBER": name}
+async def role(home: Home, name: str, processes: int = 1) -> AsyncIterator[tuple[int, int]]:
+    """One role as a process of its own, or as several that share a port: the first one's pid, and the port."""
+    async with AsyncExitStack() as stack:
+        port, _ = free_ports()
+        share = {"DANGOL_SHARE_PORT": "1"} if processes > 1 else {}
+        pids = [await stack.enter_async_context(_one(home, name, port, share)) for _ in range(processes)]
+        async with asyncio.timeout(READY_WITHIN):
+            while _listeners(port) < processes:  # noqa: ASYNC110 - whichever answered, all must be there
+                await asyncio.sleep(0.05)
+        yield pids[0], port
+
+
+@asynccontextmanager
+async def _one(home: Home, name: str, port: int, more: Mapping[str, str]) -> AsyncIterator[int]:
+    _, metrics_port = free_ports()
+    own = {"DANGOL_PORT": str(port), "DANGOL_METRICS_PORT": str(metrics_port), "DANGOL_MEMBER": name, **more}
     async with dangol([name], home.place, home.environment | own, name) as process:
         await ready(port, process, home.place / f"{name}.log")
-        yield process.pid, port
+        yield process.pid
 
 
 async def migrated(home: Home) -> None:
@@ -110,6 +122,12 @@ async def ready(port: int, process: asyncio.subprocess.Process, log: Path) -> No
                 said = answer.text
             await asyncio.sleep(0.05)
     raise Untrue(f"not ready ({said}): {await asyncio.to_thread(log.read_text)}")
+
+
+def _listeners(port: int) -> int:
+    """How many sockets of this machine listen at a port."""
+    sockets = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return sum(1 for socket_ in sockets if socket_[1].endswith(f":{port:04X}") and socket_[3] == "0A")
 
 
 def free_ports() -> tuple[int, int]:

@@ -11,6 +11,7 @@ from dangol.errors import Invalid
 
 PREFIX = "DANGOL_"
 SHORTEST_KEY = 6
+SWITCH = {"1": True, "true": True, "0": False, "false": False}
 LOGS = ("sqlite", "kafka", "kafka+ssl", "kafka+sasl_ssl", "kafka+sasl_plaintext")
 
 
@@ -37,6 +38,7 @@ class Settings:
     analytics_js: str = ""  # a file: Segment's standalone.js, to be served to pages
     host: str = "127.0.0.1"
     port: int = 8420
+    share_port: bool = False  # several processes of a role at one port, among which the kernel shares connections out
     metrics_port: int = 9420
     member: str = ""  # the worker's stable name; the host's by default
     log_level: str = "info"
@@ -79,6 +81,10 @@ def _value(env: Mapping[str, str], name: str, default: object) -> object | None:
 
 
 def _parsed(variable: str, text: str, default: object) -> object:
+    if isinstance(default, bool):
+        if text.lower() not in SWITCH:
+            raise Invalid("bad_setting", f"{variable} is 1 or 0, not {text}", where=variable)
+        return SWITCH[text.lower()]
     if isinstance(default, int):
         try:
             return int(text)
@@ -99,6 +105,8 @@ def _refuse_contradictions(settings: Settings) -> None:
         )
     if settings.embedded and settings.log != settings.db:
         raise Invalid("contradiction", "DANGOL_LOG and DANGOL_DB are two databases: an embedded log is in the state's")
+    if settings.embedded and settings.share_port:
+        raise Invalid("contradiction", "DANGOL_SHARE_PORT and an embedded log: one process alone has its database")
     if settings.log.partition("://")[0] not in LOGS:
         raise Invalid("bad_setting", "DANGOL_LOG is sqlite:///… or kafka://host:port,…", where="DANGOL_LOG")
     if settings.db.partition("://")[0] not in ("sqlite", "postgresql"):
