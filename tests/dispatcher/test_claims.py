@@ -206,6 +206,22 @@ async def test_case_60_an_answer_that_comes_after_the_lease_still_counts(shop: S
     assert other.handed == []
 
 
+async def test_a_retry_repeats_the_bytes_of_the_first_try(shop: Shop) -> None:
+    """What was published meanwhile is for others. Caught: what is said rendered anew for a retry."""
+    mail = ToldGateway(key_window=timedelta(days=1), answers=in_turn(Ambiguous("?"), Accepted()))
+    await shop.hear(some_facts(), a_message(template="notice"))
+    await shop.work(mail)
+    new = {"subject": "new", "text": "new", "from": "s@e.test"}
+    said = {"template": "notice", "category": "transactional", "email": new}
+    others = [document for document in documents() if document.name != "notice"]
+    await shop.publish([*others, Document("template", "notice", said)])
+    shop.clock.move(timedelta(minutes=10))
+    await shop.work(mail)
+    first, second = mail.handed
+    assert (first.delivery, first.content.raw) == (second.delivery, second.content.raw)
+    assert await shop.status("m1") == ("sent", "accepted")
+
+
 async def test_a_message_that_cannot_be_said_takes_no_slot_from_another(shop: Shop) -> None:
     broken = {"template": "advert", "category": "marketing", "email": {"subject": "{{ entry.nothing }}", "text": "x"}}
     fine = {"template": "fine", "category": "marketing", "email": {"subject": "hi", "text": "x", "from": "s@e.test"}}

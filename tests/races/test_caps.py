@@ -149,7 +149,8 @@ async def test_case_78_a_cap_is_kept_though_workers_die_and_what_nobody_knows_ke
     gates = three_gates(fate, dies=0.4)
     async with open_shops(migrated_url, documents(THREE)) as shops:
         await ask(shops[0], people, each)
-        for _ in range(6):
+        for n in range(6):
+            gates[0].dies = 0.4 if n else 1.0  # some surely die in the act
             await crowd(shops, gates, 4, fate, dies=0.3)
             await let_pass(shops[0], LEASE)
         stands = await ended(shops[0])

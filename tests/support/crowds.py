@@ -8,6 +8,7 @@ from datetime import timedelta
 from random import Random
 
 from dangol.documents import Document
+from dangol.errors import Unavailable
 from dangol_dispatcher.claims import Round
 from dangol_dispatcher.considering import Counter
 from dangol_dispatcher.desk import Desk
@@ -66,7 +67,11 @@ async def crowd(
 
     async def until_done(desk: Desk) -> None:
         for _ in range(400):
-            until = await desk.step()
+            try:
+                until = await desk.step()
+            except Unavailable:  # as `run`: on a slow machine the server ends a transaction that is idle for long
+                await asyncio.sleep(0.1)
+                continue
             await desk.drain()
             if until is None or until > shops[0].clock() + OVER:
                 return
