@@ -21,7 +21,7 @@ SETTINGS = {"HOOK_SECRET": SECRET}
 def embedded(tmp_path: Path) -> Iterator[Ground]:
     """`dangol up` on SQLite."""
     with receivers(tmp_path) as folder, embedded_fleet(tmp_path, folder, SETTINGS) as fleet:
-        yield Ground(tmp_path, fleet)
+        yield from held(Ground(tmp_path, fleet))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,15 @@ def production(tmp_path_factory: pytest.TempPathFactory, own_servers: tuple[Serv
         receivers(tmp_path) as folder,
         production_fleet(tmp_path, folder, kafka.url, postgres.url, SETTINGS) as fleet,
     ):
-        yield Ground(tmp_path, fleet, kafka, postgres)
+        yield from held(Ground(tmp_path, fleet, kafka, postgres))
+
+
+def held(ground: Ground) -> Iterator[Ground]:
+    """The ground, with nothing left running of it afterwards."""
+    try:
+        yield ground
+    finally:
+        ground.let_go()
 
 
 @pytest.fixture(scope="module")

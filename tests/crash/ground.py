@@ -124,6 +124,12 @@ class Ground:
         server.start()
         self._write({"target": name, "at": at, "ready_after": time.time() - at})
 
+    def let_go(self) -> None:
+        """End what still posts: a test that failed must not leave it behind."""
+        for poster in self.posters:
+            poster.kill()
+            poster.wait()
+
     def drained(self, within: float) -> None:
         """Wait until all is accepted and everybody is through; then have the ledgers held against each other."""
         for poster in self.posters:
