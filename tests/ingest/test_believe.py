@@ -13,7 +13,7 @@ from dangol.errors import Invalid
 from dangol.events import Kind, Origin
 from dangol_ingest import segment
 from dangol_ingest.believe import believe
-from dangol_ingest.usual import Usual
+from dangol_ingest.usual import Whole
 from tests.support.posts import RECEIVED, arrival, believed, call, event_of, posted, reject_of, single
 
 
@@ -169,7 +169,7 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-_fields = sorted({field.encode_name for field in msgspec.structs.fields(Usual)})
+_fields = sorted({field.encode_name for field in msgspec.structs.fields(Whole)})
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
