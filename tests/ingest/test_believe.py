@@ -212,8 +212,8 @@ ODD = [
         1_763_800_000,
     ),
     *(None, True, [], [None], {}, {"a": None}, {"a": [{"b": None}]}, {"traits": {"email": "a@b.c"}}, "x" * 33_000),
-    *(json.loads('{"a":' * depth + "1" + "}" * depth) for depth in (*range(4, 9), 30, 31, 32, 33)),
-    *(json.loads("[" * depth + "1" + "]" * depth) for depth in (*range(4, 9), 30, 31, 32, 33)),
+    *(json.loads('{"a":' * depth + "1" + "}" * depth) for depth in (*range(2, 7), 30, 31, 32, 33)),
+    *(json.loads("[" * depth + "1" + "]" * depth) for depth in (*range(2, 7), 30, 31, 32, 33)),
 ]
 PLACES = [*_fields, "unknown", "properties.a", "properties.a\x00", "traits.email", "context.traits", "context.ip"]
 

@@ -17,8 +17,8 @@ _Inner = TypeVar("_Inner")
 # A value one level deeper: without a null in its objects, and with.
 _Level = _Flat | dict[str, _Inner] | list[_Inner | None]
 _Holed = _Flat | None | dict[str, _Inner] | list[_Inner]
-_Object = dict[str, _Level[_Level[_Level[_Level[_Level[_Flat]]]]]] | None
-_HoledObject = dict[str, _Holed[_Holed[_Holed[_Holed[_Holed[_Flat | None]]]]]] | None
+_Object = dict[str, _Level[_Level[_Level[_Flat]]]] | None
+_HoledObject = dict[str, _Holed[_Holed[_Holed[_Flat | None]]]] | None
 
 
 class Usual(Call, kw_only=True, rename="camel", forbid_unknown_fields=True):
