@@ -77,6 +77,8 @@ class SmtpGateway:
 
     async def send_many(self, claimed: Sequence[Claimed]) -> Sequence[Outcome]:
         """Each on a connection of its own."""
+        if len(claimed) == 1:  # as nearly always: without a task of its own
+            return [await self._send(claimed[0])]
         return await asyncio.gather(*(self._send(one) for one in claimed))
 
     async def close(self) -> None:
@@ -118,15 +120,17 @@ class SmtpGateway:
     async def _offer(self, client: aiosmtplib.SMTP, one: Claimed) -> Outcome | None:
         """MAIL, RCPT, DATA; None when the server waits for the mail. Nothing is taken yet, whatever goes wrong here."""
         sender = named_address(self._sender or str(one.content.parts["from"]))[1]
-        options = [] if sender.isascii() and one.content.endpoint.isascii() else ["SMTPUTF8"]
+        options = [] if sender.isascii() and one.content.endpoint.isascii() else [b"SMTPUTF8"]
         encoding = "utf-8" if options else "ascii"
         if options and not client.supports_extension("smtputf8"):
             return Rejected("the mail server takes no addresses beyond ASCII (SMTPUTF8)")
-        await client.mail(sender, options=options, encoding=encoding)
-        try:
-            await client.rcpt(one.content.endpoint, encoding=encoding)
-        except SMTPResponseException as error:
-            return outcome_of(error.code, error.message, recipient=True)
+        # not by aiosmtplib's `mail` and `rcpt`, which read an address with `email.utils`: ours were read when they came
+        code, text = await client.execute_command(b"MAIL", f"FROM:<{sender}>".encode(encoding), *options)
+        if code != 250:
+            raise SMTPResponseException(code, text)
+        code, text = await client.execute_command(b"RCPT", f"TO:<{one.content.endpoint}>".encode(encoding))
+        if code not in (250, 251):
+            return outcome_of(code, text, recipient=True)
         code, text = await client.execute_command(b"DATA")
         return None if code == 354 else outcome_of(code, text)
 

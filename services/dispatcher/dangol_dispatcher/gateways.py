@@ -93,7 +93,7 @@ def _open(document: Document, house: House) -> Gateway:
 def _smtp(name: str, body: Mapping[str, object], house: House) -> Gateway:
     password = next(iter(secrets_of(body.get("password"), f"{name}.password")), "")
     server = MailServer.of(str(body.get("url")), password)
-    return SmtpGateway(name, server, targets_of(house), concurrency=_connections(body, 8))
+    return SmtpGateway(name, server, targets_of(house), concurrency=_connections(body, 16))
 
 
 def _webhook(name: str, channel: str, body: Mapping[str, object], house: House) -> Gateway:

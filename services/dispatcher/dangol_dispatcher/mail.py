@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import HeaderParseError, MessageError
 from email.utils import format_datetime
+from functools import lru_cache
 
 import idna
 
@@ -60,6 +61,7 @@ def address(text: str) -> str:
     return f"{local}@{ascii_domain}"
 
 
+@lru_cache(maxsize=256)  # senders, again and again
 def named_address(text: str) -> tuple[str, str]:
     """`단골 <hello@shop.example>` as (name, address); the name may be empty."""
     if _CONTROL.search(text):

@@ -5,7 +5,6 @@ come out as they went in. What is plain is written here at once; a test holds bo
 """
 
 import re
-from base64 import encodebytes
 from binascii import b2a_base64
 from collections.abc import Sequence
 from email import quoprimime
@@ -66,7 +65,8 @@ def _encoded(lines: Sequence[bytes], encoding: str | None) -> tuple[str, bytes]:
     if encoding is None:
         encoding = _shorter(lines)
     if encoding == "base64":
-        return encoding, encodebytes(body).replace(b"\n", b"\r\n")
+        letters = b2a_base64(body, newline=False)
+        return encoding, b"".join([letters[at : at + 76] + b"\r\n" for at in range(0, len(letters), 76)])
     return encoding, _quoted(lines)
 
 
