@@ -96,7 +96,14 @@ async def counts(conn: AsyncConnection, workspace: str) -> Mapping[str, dict[str
 
 def generated(pattern: str) -> str:
     """A code of a pattern: each `#` a random letter or digit that is not mistaken for another."""
-    return "".join(secrets.choice(UNMISTAKABLE) if sign == "#" else sign for sign in pattern)
+    drawn = secrets.randbelow(len(UNMISTAKABLE) ** pattern.count("#"))  # all of them by one draw
+    signs = []
+    for sign in pattern:
+        if sign == "#":
+            drawn, number = divmod(drawn, len(UNMISTAKABLE))
+            sign = UNMISTAKABLE[number]
+        signs.append(sign)
+    return "".join(signs)
 
 
 def _saying() -> UpdateBase:

@@ -64,6 +64,7 @@ class Desk:
         self.busy = True
         self._office = office
         self._stock: Stock | None = None
+        self._resting = False  # at the last look nothing could start
         # Those that are out, and the connections each still uses: from the claim until the answer is recorded.
         self._calls: dict[asyncio.Task[None], int] = {}
         self._leases = Leases(office.db)
@@ -97,12 +98,13 @@ class Desk:
 
     async def step(self) -> datetime | None:
         """One round: look and render where nothing is in stock, claim, start the calls. When to come again, or None."""
-        office, until = self._office, None
-        stock = self._stock if self._free() else None
-        if stock is None:
+        office, stock, until = self._office, self._stock, None
+        kept = None
+        if stock is None or not self._free():  # what is rendered stays so while nothing can start
+            kept = stock
             stock, until = await self._restock()
         if stock is None or not stock.left:
-            self._stock = None
+            self._stock = kept
             return until
         this, picked = await in_transaction(office.db, lambda conn: self._claim(conn, stock))
         self._start(stock.counter, this)
@@ -110,7 +112,7 @@ class Desk:
         if this and any(turn.gateway not in (None, self.name) for _, turn in this.turns):
             self._passed_on()
         moved = this is None or bool(this.turns)
-        self._stock = stock if moved and picked and stock.left and this else None
+        self._stock = kept or (stock if moved and picked and stock.left and this else None)
         return office.db.clock() if moved or not picked else office.db.clock() + CROWDED
 
     async def drain(self) -> None:
@@ -135,6 +137,7 @@ class Desk:
         now = await office.db.now(conn)
         due_at = await next_moment(conn, self.workspace, self.name)
         if due_at is None or due_at > now:
+            self._resting = False
             return None, {}, {}, due_at  # most looks are of such: nothing else is asked
         await office.published.current(conn)
         workspace = office.published.of(self.workspace)
@@ -142,7 +145,8 @@ class Desk:
         gate = await load_gate(conn, self.workspace, self.name)
         wanted = breaker.allowance(gate, self._free(), now) if self.gateway else 0
         paced = pace.allowed(self._rate(counter), gate.paced_until, wanted, now)
-        if paced == 0 and self.gateway is not None:
+        self._resting = paced == 0 and self.gateway is not None
+        if self._resting:
             looked = await look(office.db, conn, counter, LOOKED_AT, only_expired=True)
             rate = self._rate(counter) if wanted else None
             return Stock(counter, workspace, looked), {}, {}, await self._resting_until(conn, gate, rate, now)
@@ -201,9 +205,10 @@ class Desk:
         this = asyncio.current_task()
         assert this is not None
 
-        def freed(connections: int) -> None:
+        def freed(connections: int, again: bool) -> None:
+            awaited = self._awaited()
             self._calls[this] -= connections
-            if connections:
+            if awaited or again:
                 self.wake.set()
 
         try:
@@ -217,6 +222,10 @@ class Desk:
             self.wake.set()
         if not call.cancelled() and (error := call.exception()):
             log.error("a handover raised", action="handover_raised", gateway=self.name, exc_info=error)
+
+    def _awaited(self) -> bool:
+        """Whether something may be due that had no free connection; else a call that is back rings nobody."""
+        return self._resting or self._stock is not None or self._free() <= 0
 
     def _free(self) -> int:
         """How many deliveries can start at once: one batch for each connection that is free."""

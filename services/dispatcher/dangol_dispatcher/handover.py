@@ -63,9 +63,10 @@ class Hands:
     commits: int = -1
 
 
-async def hand_over(hands: Hands, claimed: Sequence[Claimed], freed: Callable[[int], None]) -> None:
+async def hand_over(hands: Hands, claimed: Sequence[Claimed], freed: Callable[[int, bool], None]) -> None:
     """Take one last look, call the gateway with what may still go, and record the answers, those that come together
-    in one commit. `freed` is told of each connection whose delivery is recorded."""
+    in one commit. `freed` is told of each connection whose delivery is recorded, and whether some are to be tried
+    again."""
     began = asyncio.get_running_loop().time()
     going = (
         claimed
@@ -74,14 +75,15 @@ async def hand_over(hands: Hands, claimed: Sequence[Claimed], freed: Callable[[i
     )
     size = hands.gateway.batch
     parts = [going[first : first + size] for first in range(0, len(going), size)]
-    freed(calls_for(hands.gateway, claimed) - len(parts))
+    if len(going) < len(claimed):
+        freed(calls_for(hands.gateway, claimed) - len(parts), True)
     calls = {asyncio.create_task(call(hands, part, began)): part for part in parts}
     try:
         while calls:
             done = await _together(calls)
             answers = [pair for one in done for pair in zip(calls.pop(one), one.result(), strict=True)]
-            await _insisting(hands.db, lambda conn, answers=answers: record(hands, conn, answers))  # type: ignore[misc]
-            freed(len(done))
+            again = await _insisting(hands.db, lambda conn, answers=answers: record(hands, conn, answers))  # type: ignore[misc]
+            freed(len(done), again)
     finally:
         for one in calls:
             one.cancel()
@@ -170,8 +172,11 @@ async def call(hands: Hands, claimed: Sequence[Claimed], looked_at: float) -> Se
     return outcomes
 
 
-async def record(hands: Hands, conn: AsyncConnection, outcomes: Sequence[tuple[Claimed, Outcome]]) -> None:
-    """What became of each delivery, what the gateway's state is now, and what is told of it, in one transaction."""
+async def record(hands: Hands, conn: AsyncConnection, outcomes: Sequence[tuple[Claimed, Outcome]]) -> bool:
+    """What became of each delivery, what the gateway's state is now, and what is told of it, in one transaction.
+
+    Gives whether a message of them is to be tried again, here or elsewhere.
+    """
     now = await hands.db.now(conn)
     rules = hands.counter.rules
     messages = await messages_named(conn, rules, [one.message for one, _ in outcomes], lock=True)
@@ -195,6 +200,7 @@ async def record(hands: Hands, conn: AsyncConnection, outcomes: Sequence[tuple[C
     counted = Tally((one.content.channel, one.gateway, WORDS[type(outcome)]) for one, outcome in outcomes)
     for labels, times in counted.items():
         metrics.DELIVERIES.labels(*labels).inc(times)
+    return any(turn.status in (Status.HELD, Status.RETRYING) for _, turn in turns)
 
 
 def _turn(hands: Hands, waiting: Waiting, one: Claimed, row: Row, outcome: Outcome, now: datetime) -> Turn | None:
