@@ -6,28 +6,27 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Update, func, insert, or_, select, text, update
+from sqlalchemy import Update, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from dangol.db import Db, in_transaction
 from dangol.documents import DefinitionSet, Document, Problem
+from dangol.driver import fetch
 from dangol.errors import Invalid
 from dangol.tables import Definition, Publication
-
-__all__ = ["CHECKERS", "DefinitionSet", "Document", "check", "load", "number", "publish"]
 
 __all__ = ["CHECKERS", "DefinitionSet", "Document", "Problem", "check", "load", "number", "publish"]
 
 CHECKERS = ("dangol_journey.check:check", "dangol_dispatcher.check:check")
 LOCK = 0x64616E676F6C  # "dangol": the advisory lock of the set
-_NEWEST = select(func.coalesce(func.max(Publication.number), 0))  # built once: each batch and claim begins with it
+_NEWEST = "SELECT coalesce(max(number), 0) FROM publication"
 
 
 async def number(conn: AsyncConnection) -> int:
     """The number in force, held in force until this transaction ends: the first statement of each batch and claim."""
     if conn.dialect.name == "postgresql":
-        await conn.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": LOCK})
+        await conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({LOCK})")
     return await _newest(conn)
 
 
@@ -97,7 +96,7 @@ def _checker(name: str) -> Callable[[DefinitionSet], list[Problem]] | None:
 
 
 async def _newest(conn: AsyncConnection) -> int:
-    return int((await conn.execute(_NEWEST)).scalar_one())
+    return int((await fetch(conn, _NEWEST))[0][0])
 
 
 def _refuse_stale(in_force: DefinitionSet, base: int | None, expect: Mapping[tuple[str, str], int]) -> None:

@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import case, select, tuple_, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from dangol.db import Db
 from dangol.errors import Lost
+from dangol.rows import BIG, INTEGER, Shape, execute
 from dangol.tables import Position
 from dangol.topics import Topic
+
+_MOVES = Shape((("partition", INTEGER), ("seen", BIG), ("moved", BIG), ("epoch", BIG)))
+_MOVE = """UPDATE position SET position = r.moved FROM {r} WHERE position."group" = :reading AND position.topic = :topic
+    AND position.partition = r.partition AND position.position = r.seen AND position.epoch = r.epoch
+    RETURNING position.partition"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +79,7 @@ async def save_positions(conn: AsyncConnection, topic: Topic, group: str, moves:
     """Make all the moves, or raise `Lost`: then some partition is another's, or was moved meanwhile."""
     if not moves:
         return
-    place = tuple_(col(Position.partition), col(Position.position), col(Position.epoch))
-    moving = (
-        update(Position)
-        .where(col(Position.group) == group, col(Position.topic) == topic.value)
-        .where(place.in_([(move.partition, move.seen, move.epoch) for move in moves]))
-        .values(position=case({move.partition: move.to for move in moves}, value=col(Position.partition)))
-    )
-    if (await conn.execute(moving)).rowcount != len(moves):
+    rows = [(move.partition, move.seen, move.to, move.epoch) for move in moves]
+    made = await execute(conn, _MOVE, _MOVES, rows, reading=group, topic=topic.value)
+    if len(made) != len(moves):
         raise Lost(f"{topic} of {group}: a partition is another's now")

@@ -4,6 +4,7 @@ Hand-written statements take theirs as a FROM item `r` (`execute`, `write`): one
 column on PostgreSQL. Statements of SQLAlchemy's are compiled once under a name (`read`, `run_many`).
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,16 +17,13 @@ from sqlalchemy import (
     ClauseElement,
     ColumnElement,
     CompoundSelect,
-    CursorResult,
     Select,
     String,
-    TextClause,
     any_,
     bindparam,
     func,
     literal,
     select,
-    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,13 +31,15 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
 from dangol.db import moment
+from dangol.driver import fetch, run_each
 
-TEXT, INTEGER, MOMENT = "text", "integer", "timestamptz"
+TEXT, INTEGER, BIG, MOMENT = "text", "integer", "bigint", "timestamptz"
+_NAMED = re.compile(r"(?<!:):([a-z_]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The columns of `r`: (name, TEXT | INTEGER | MOMENT)."""
+    """The columns of `r`: (name, TEXT | INTEGER | BIG | MOMENT)."""
 
     columns: tuple[tuple[str, str], ...]
 
@@ -89,12 +89,18 @@ _moment_in = lru_cache(maxsize=1024)(datetime.fromisoformat)
 
 
 async def execute(
-    conn: AsyncConnection, template: str, shape: Shape, rows: Sequence[Sequence[Any]], **others: datetime
-) -> CursorResult[*tuple[Any, ...]]:
-    """Run a statement written around `{r}` for all rows at once; `{lock}` locks what is read. `rows` is not empty."""
+    conn: AsyncConnection,
+    template: str,
+    shape: Shape,
+    rows: Sequence[Sequence[Any]],
+    **others: datetime | str | int,
+) -> Sequence[Any]:
+    """The rows of a statement written around `{r}` for all rows at once; `{lock}` locks what is read. `rows` is not
+    empty. Moments come as the driver has them: see `as_moment`."""
     dialect = conn.dialect.name
-    moments = {name: moment_for(conn, at) for name, at in others.items()}
-    return await conn.execute(_statement(dialect, template, shape), shape.given(dialect, rows) | moments)
+    given = shape.given(dialect, rows) | {name: _plain_one(conn, one) for name, one in others.items()}
+    statement, names = _statement(dialect, template, shape)
+    return await fetch(conn, statement, [given[name] for name in names] if names else given)
 
 
 async def write(conn: AsyncConnection, template: str, shape: Shape, rows: Sequence[Sequence[Any]]) -> None:
@@ -105,12 +111,16 @@ async def write(conn: AsyncConnection, template: str, shape: Shape, rows: Sequen
     if conn.dialect.name == "postgresql":
         await execute(conn, template, shape, rows)
     else:
-        await _run_each(conn, template.format(r=shape.one()), rows)
+        await run_each(conn, template.format(r=shape.one()), [_plain(row) for row in rows])
 
 
 def moment_for(conn: AsyncConnection, at: datetime) -> datetime | str:
     """A moment as a parameter of a hand-written statement."""
     return _text(at) if conn.dialect.name == "sqlite" else at
+
+
+def _plain_one(conn: AsyncConnection, value: datetime | str | int) -> datetime | str | int:
+    return moment_for(conn, value) if isinstance(value, datetime) else value
 
 
 @overload
@@ -123,9 +133,14 @@ def as_moment(value: datetime | str | None) -> datetime | None:
 
 
 @cache
-def _statement(dialect: str, template: str, shape: Shape) -> TextClause:
+def _statement(dialect: str, template: str, shape: Shape) -> tuple[str, tuple[str, ...]]:
+    """The statement as the driver takes it, and on PostgreSQL the names of its parameters in their order."""
     lock = "" if dialect == "sqlite" else "FOR UPDATE"
-    return text(template.format(r=shape.source(dialect), lock=lock))
+    written = template.format(r=shape.source(dialect), lock=lock)
+    if dialect == "sqlite":
+        return written, ()
+    names = tuple(dict.fromkeys(_NAMED.findall(written)))
+    return _NAMED.sub(lambda found: f"${names.index(found[1]) + 1}", written), names
 
 
 def among(conn: AsyncConnection, column: ColumnElement[Any], values: Collection[str] | str) -> ColumnElement[bool]:
@@ -154,7 +169,8 @@ async def run_many(
     `name` once, and the rows go to the driver as they are.
     """
     made, names, _ = _compile(conn, (*name, *rows[0]), statement, list(rows[0]))
-    await _run_each(conn, made, [[row[one] for one in names] for row in rows])
+    ordered = [tuple([row[one] for one in names]) for row in rows]
+    await run_each(conn, made, [_plain(row) for row in ordered] if conn.dialect.name == "sqlite" else ordered)
 
 
 async def read(
@@ -168,12 +184,6 @@ async def read(
     made, names, given = _compile(conn, name, statement, None)
     row = [values[one] if one in values else given[one] for one in names]
     return (await conn.exec_driver_sql(made, _plain(row) if conn.dialect.name == "sqlite" else tuple(row))).all()
-
-
-async def _run_each(conn: AsyncConnection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Run a statement of the driver's for each of these rows."""
-    as_given = _plain if conn.dialect.name == "sqlite" else tuple[Any, ...]
-    await conn.exec_driver_sql(statement, [as_given(row) for row in rows])
 
 
 def _plain(row: Sequence[Any]) -> tuple[Any, ...]:

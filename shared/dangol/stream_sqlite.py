@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from dangol.db import Clock, Db, moment
+from dangol.driver import fetch, run_each
 from dangol.errors import Unavailable
 from dangol.flusher import Flusher, refuse_too_large
 from dangol.recent import Recent
@@ -59,8 +60,8 @@ class SqliteStream:
         refuse_too_large(outgoing)
         at = self._next_moment()
         said = moment(at)
-        await conn.exec_driver_sql(APPEND, [(one.topic.value, said, one.key, one.value) for one in outgoing])
-        tail = (await conn.exec_driver_sql("SELECT max(id) FROM logged")).scalar_one() or 0
+        await run_each(conn, APPEND, [(one.topic.value, said, one.key, one.value) for one in outgoing])
+        tail = (await fetch(conn, "SELECT max(id) FROM logged"))[0][0]
         ids = range(tail - len(outgoing) + 1, tail + 1)  # one writer: they rise by one
         records = [Record(one.topic, 0, id, at, one.key, one.value) for id, one in zip(ids, outgoing, strict=True)]
         self._unheard |= {one.topic for one in outgoing}

@@ -49,7 +49,7 @@ def _awaits(awaited: Any) -> Iterator[CodeType]:
 
 
 def _is_database(code: CodeType) -> bool:
-    """SQLAlchemy itself, or the transaction's own entering and leaving."""
-    return "/sqlalchemy/" in code.co_filename or (
+    """SQLAlchemy itself, a driver, or the transaction's own entering and leaving."""
+    return any(room in code.co_filename for room in ("/sqlalchemy/", "/asyncpg/", "/aiosqlite/")) or (
         code.co_filename.endswith("contextlib.py") and code.co_name in ("__aenter__", "__aexit__")
     )

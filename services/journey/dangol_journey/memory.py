@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import Db
+from dangol.driver import fetch
 from dangol.rows import MOMENT, TEXT, Shape, as_moment, execute, moment_for
 from dangol_journey.intake import SeenKey
 from dangol_journey.plan import IdentityKey
@@ -73,7 +74,7 @@ async def buried(conn: AsyncConnection, ids: Collection[IdentityKey]) -> dict[Id
 
 
 async def _keys(conn: AsyncConnection) -> dict[str, str]:
-    return {row[0]: row[1] for row in await conn.execute(text(_KEYS))}
+    return {row[0]: row[1] for row in await fetch(conn, _KEYS)}
 
 
 def _hash(key: str, identity: IdentityKey) -> str:

@@ -3,17 +3,16 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dangol.driver import fetch
 from dangol.rows import INTEGER, MOMENT, Shape, as_moment, execute, moment_for
 
 _HOMES = Shape((("home", INTEGER), ("horizon", MOMENT)))
 _HELD = Shape((("home", INTEGER),))
 # LIMIT inside: joined without it, all that is due is read for every page of it
 _DUE = {
-    "sqlite": """SELECT id, wake_at FROM profile WHERE home = :home AND wake_at <= :horizon
-        ORDER BY wake_at, id LIMIT :page""",
+    "sqlite": "SELECT id, wake_at FROM profile WHERE home = ? AND wake_at <= ? ORDER BY wake_at, id LIMIT ?",
     "postgresql": """SELECT d.id, r.horizon FROM {r} CROSS JOIN LATERAL (SELECT id, wake_at FROM profile
         WHERE home = r.home AND wake_at <= r.horizon ORDER BY wake_at, id LIMIT {page}) d
         ORDER BY d.wake_at, d.id LIMIT {page}""",
@@ -30,7 +29,7 @@ _NEXT = {
 async def next_moment(conn: AsyncConnection, homes: Collection[int]) -> datetime | None:
     """The earliest moment of anybody in these homes."""
     rows = [(home,) for home in sorted(homes)]
-    return as_moment((await execute(conn, _NEXT[conn.dialect.name], _HELD, rows)).scalar()) if rows else None
+    return as_moment((await execute(conn, _NEXT[conn.dialect.name], _HELD, rows))[0][0]) if rows else None
 
 
 async def due_people(conn: AsyncConnection, horizons: Mapping[int, datetime], page: int) -> dict[str, datetime]:
@@ -40,6 +39,6 @@ async def due_people(conn: AsyncConnection, horizons: Mapping[int, datetime], pa
         return {row[0]: as_moment(row[1]) for row in rows}
     found: dict[str, datetime] = {}
     for home, horizon in sorted(horizons.items()):  # one, unless the log is elsewhere
-        asked = {"home": home, "horizon": moment_for(conn, horizon), "page": page - len(found)}
-        found |= dict.fromkeys((row[0] for row in await conn.execute(text(_DUE["sqlite"]), asked)), horizon)
+        rows = await fetch(conn, _DUE["sqlite"], (home, moment_for(conn, horizon), page - len(found)))
+        found |= dict.fromkeys((row[0] for row in rows), horizon)
     return found
