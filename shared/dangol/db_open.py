@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.util import await_only
 
 from dangol import sqlite_driver
 from dangol.errors import Invalid, Unavailable
@@ -118,11 +119,8 @@ def _prepare(connection: Any, _record: Any) -> None:
 
 def _begin(connection: Any) -> None:
     """`info["durable"]`, when given, is of the transaction that begins: whether its commit waits for the disk."""
-    level = "FULL" if connection.info.get("durable", True) else "NORMAL"
-    if connection.info.get("level") != level:
-        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
-        connection.info["level"] = level
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver = connection.connection.driver_connection
+    await_only(driver.begin(durable=connection.info.get("durable", True)))
 
 
 def _open_postgres(url: str, pool: int, name: str) -> AsyncEngine:

@@ -74,11 +74,25 @@ class OneVisitConnection(aiosqlite.Connection):
 
     _sent = _done = 0  # visits to the thread: begun by us, ended by it
     _changes = 0  # of rows, when it was last committed
+    _level = "FULL"
 
     @property
     def away(self) -> bool:
         """Whether the thread has the connection: then whatever comes waits behind it."""
         return self._sent != self._done
+
+    async def begin(self, *, durable: bool) -> None:
+        """Begin to write. Not `durable`: the commit does not wait for the disk."""
+        level = "FULL" if durable else "NORMAL"
+        if self._level != level:
+            await self.cursor().execute(f"PRAGMA synchronous={level}")
+            self._level = level
+        await self.cursor().execute("BEGIN IMMEDIATE")
+
+    async def rollback(self) -> None:
+        """Undo; where nothing is open there is nothing to be asked of the thread. (A pool makes sure after each use.)"""
+        if self.away or self._conn.in_transaction:
+            await super().rollback()
 
     async def commit(self) -> None:
         """Commit; where nothing was written there is no disk to wait for."""
