@@ -38,7 +38,7 @@ def told() -> Iterator[None]:
     """Raise what the driver raised as `Unavailable` or `Collided` where that is what it means."""
     try:
         yield
-    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error) as error:
         meant = _meaning(error)
         if meant is None:
             raise

@@ -90,7 +90,7 @@ class OneVisitConnection(aiosqlite.Connection):
         await self.cursor().execute("BEGIN IMMEDIATE")
 
     async def rollback(self) -> None:
-        """Undo; where nothing is open there is nothing to be asked of the thread. (A pool makes sure after each use.)"""
+        """Undo; where nothing is open there is nothing to be asked of the thread. (A pool asks after each use.)"""
         if self.away or self._conn.in_transaction:
             await super().rollback()
 

@@ -42,9 +42,8 @@ DECISIONS = Shape(
         ("body", TEXT),
     )
 )
-# SQLite reads `SELECT … ON CONFLICT` as a join's ON: the WHERE says that it is none.
 PUT_EVENTS, PUT_DECISIONS = (
-    f"INSERT INTO {table} ({shape.names}) SELECT {shape.names} FROM {{r}} WHERE true ON CONFLICT DO NOTHING"
+    f"INSERT INTO {table} ({shape.names}) {{rows}} ON CONFLICT DO NOTHING"
     for table, shape in (("archive_event", EVENTS), ("archive_decision", DECISIONS))
 )
 _events = msgspec.json.Decoder(Event)

@@ -55,6 +55,8 @@ class Subject:
 
     def enrolments(self) -> list[Enrolment]:
         """All there is to save: those it is inside of, and those that ended on the way."""
+        if not self.ended:
+            return self.person.enrolments
         return list((self.ended | {one.id: one for one in self.person.enrolments}).values())
 
 
@@ -96,8 +98,10 @@ def delay_after(raises: int) -> timedelta:
 def _take(subject: Subject, done: Advanced, inputs: Sequence[Input]) -> None:
     subject.advanced.append(done)
     subject.person = done.person
-    subject.ended |= {one.id: one for one in done.person.enrolments if one.status != "live"}
-    if any(isinstance(one, Wake) for one in inputs):
+    for one in done.person.enrolments:
+        if one.status != "live":
+            subject.ended[one.id] = one
+    if subject.wake_raises and any(isinstance(one, Wake) for one in inputs):
         subject.wake_raises, subject.held_until = 0, None
 
 

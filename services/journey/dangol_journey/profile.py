@@ -11,7 +11,7 @@ from dangol.events import Event, Kind, person_key
 from dangol.messages import ConsentStatement
 from dangol_journey.addresses import READ, TOKEN_TRAITS, addresses_in, believed, place, read_addresses
 from dangol_journey.clockwork import zone_of
-from dangol_journey.consents import keep, statements_in
+from dangol_journey.consents import CONSENT_EVENTS, keep, statements_in
 from dangol_journey.journey import Definitions
 from dangol_journey.model import Person, Remembered
 from dangol_journey.people import clean_id
@@ -25,14 +25,20 @@ MAX_REMEMBERED_BYTES = 1024  # of JSON, of one value
 MAX_ANONYMOUS_IDS = 50
 MAX_REMEMBERED = 200
 REMEMBERED_FOR = timedelta(hours=72)
+_LEARNED = ("timezone", "locale")
+_TELLS = ("traits", "device", "consent", *_LEARNED)  # what of an event's context is looked at
 ADDRESS_TRAITS = frozenset({"email", "phone", *TOKEN_TRAITS})
 _encode = msgspec.json.Encoder().encode
 
 
 def learn(turn: Turn, event: Event) -> None:
     """Bring the person up to date with what the event tells, and say its facts if that changed them."""
-    before = outline(turn.definitions, turn.person)
     stated = stated_traits(event)
+    if _no_news(turn, event, stated):  # most events: what they leave as it is need not be compared
+        compute(turn.definitions, turn.person, event, turn.name)
+        _remember(turn.definitions, turn.person, event, turn.name)
+        return
+    before = outline(turn.definitions, turn.person)
     trusted = believed(turn.person, event)
     _learn_ids(turn.person, event)
     news = [field for field in READ if stated.get(field) not in (None, "", turn.person.traits.get(field))]
@@ -43,6 +49,18 @@ def learn(turn: Turn, event: Event) -> None:
     compute(turn.definitions, turn.person, event, turn.name)
     _remember(turn.definitions, turn.person, event, turn.name)
     tell_facts(turn, before, tuple(consents))
+
+
+def _no_news(turn: Turn, event: Event, stated: Mapping[str, Any]) -> bool:
+    """Whether an event surely tells nothing of ids, traits, addresses, zone, locale and consent, nor changes facts."""
+    person = turn.person
+    tells = stated or turn.name in CONSENT_EVENTS or not event.context.keys().isdisjoint(_TELLS)
+    if tells or turn.definitions.fact_traits:
+        return False
+    if not person.traits.keys().isdisjoint(_LEARNED):  # zone and locale follow them, also where a step set them
+        return False
+    user, anonymous = clean_id(event.user_id), clean_id(event.anonymous_id)
+    return not (user and person.user_id is None) and (not anonymous or anonymous in person.anonymous_ids)
 
 
 def stated_traits(event: Event) -> dict[str, Any]:

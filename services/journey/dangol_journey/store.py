@@ -79,9 +79,7 @@ _OPEN = {
 _ENTERED = """SELECT r.profile, r.journey, r.key, max(e.entered_at) FROM {r} JOIN enrolment e
     ON e.profile = r.profile AND e.journey = r.journey AND e.key = r.key GROUP BY r.profile, r.journey, r.key"""
 _SAVE_PROFILES = """INSERT INTO profile
-    (id, workspace, key, home, user_id, email, merged_into, version, state, wake_at, wake_raises)
-    SELECT id, workspace, key, home, user_id, email, merged_into, version, state, wake_at, wake_raises
-    FROM {r} WHERE true
+    (id, workspace, key, home, user_id, email, merged_into, version, state, wake_at, wake_raises) {rows}
     ON CONFLICT (id) DO UPDATE SET key = excluded.key, home = excluded.home, user_id = excluded.user_id,
     email = excluded.email, merged_into = excluded.merged_into, version = excluded.version, state = excluded.state,
     wake_at = excluded.wake_at, wake_raises = excluded.wake_raises"""
@@ -93,11 +91,9 @@ _MOVE_ON = {
 }
 _SAVE_ENROLMENTS = """INSERT INTO enrolment
     (id, workspace, profile, journey, key, version, status, step, state, entered_at, due_at, ended_at, goal_until)
-    SELECT id, workspace, profile, journey, key, version, status, step, state, entered_at, due_at, ended_at, goal_until
-    FROM {r} WHERE true
-    ON CONFLICT (id) DO UPDATE SET profile = excluded.profile, version = excluded.version, status = excluded.status,
-    step = excluded.step, state = excluded.state, due_at = excluded.due_at, ended_at = excluded.ended_at,
-    goal_until = excluded.goal_until"""
+    {rows} ON CONFLICT (id) DO UPDATE SET profile = excluded.profile, version = excluded.version,
+    status = excluded.status, step = excluded.step, state = excluded.state, due_at = excluded.due_at,
+    ended_at = excluded.ended_at, goal_until = excluded.goal_until"""
 _WALK_ON = {
     "sqlite": """UPDATE enrolment SET version = ?, status = ?, step = ?, state = ?, due_at = ?, ended_at = ?,
         goal_until = ? WHERE id = ?""",
@@ -157,8 +153,7 @@ async def load_entered(conn: AsyncConnection, people: Mapping[str, Loaded], pair
         people[profile].person.entered[f"{journey}\x1f{key}"] = as_moment(at)
 
 
-@dataclass(frozen=True, slots=True)
-class Saving:
+class Saving(msgspec.Struct, frozen=True):
     """A person to be saved: `home` is the partition of its key, `before` what it was loaded as."""
 
     person: Person
@@ -177,10 +172,11 @@ async def save_people(conn: AsyncConnection, people: Sequence[Saving]) -> None:
         state = _as_text(msgspec.structs.replace(saving.person, enrolments=[], entered={}))
         if not _as_before(saving, state):
             on = (saving.person.version, state, saving.wake_at, saving.wake_raises)
-            if _names(saving) == (_names_before(saving.before) if saving.before else None):
+            if _names_as_before(saving):
                 moved.append((*on, saving.person.id))
             else:
-                new.append((saving.person.id, saving.person.workspace, *_names(saving), *on))
+                names = _looked_up_by(saving.person, saving.home)
+                new.append((saving.person.id, saving.person.workspace, *names, *on))
     if new:
         await write(conn, _SAVE_PROFILES, _PROFILE, new)
     if moved:
@@ -219,16 +215,19 @@ def _as_before(saving: Saving, state: str) -> bool:
     return same and before is not None and (before.wake_at, before.wake_raises) == (saving.wake_at, saving.wake_raises)
 
 
-def _names(saving: Saving) -> tuple[Any, ...]:
-    """What a person is looked up by."""
-    return _looked_up_by(saving.person, saving.home)
-
-
-def _names_before(before: Loaded) -> tuple[Any, ...] | None:
-    return _looked_up_by(before.person, before.home) if before.state else None
+def _names_as_before(saving: Saving) -> bool:
+    """Whether what the person is looked up by is still the same."""
+    person, before = saving.person, saving.before
+    if before is None or not before.state:
+        return False
+    was = before.person
+    if person.addresses is was.addresses and person.key == was.key and saving.home == before.home:
+        return person.user_id == was.user_id and person.merged_into == was.merged_into
+    return _looked_up_by(person, saving.home) == _looked_up_by(was, before.home)
 
 
 def _looked_up_by(person: Person, home: int) -> tuple[Any, ...]:
+    """What a person is looked up by."""
     email = next((address.value for address in person.addresses if address.kind == "email"), None)
     return person.key, home, person.user_id, email, person.merged_into
 
