@@ -34,7 +34,10 @@ def only_the_database_awaited(db: Db) -> Iterator[None]:
 def _waits_elsewhere(task: asyncio.Task[Any]) -> str | None:
     """The chain of awaits of a task that waits, unless it goes through the database."""
     chain = list(_awaits(task.get_coro()))
-    running = task is asyncio.current_task() or getattr(task, "_fut_waiter", None) is None
+    waits_for = getattr(task, "_fut_waiter", None)
+    if isinstance(waits_for, asyncio.Task):  # part of the work, in a task of its own
+        return _waits_elsewhere(waits_for)
+    running = task is asyncio.current_task() or waits_for is None
     if running or any(_is_database(code) for code in chain):
         return None
     return " > ".join(code.co_qualname for code in chain)
