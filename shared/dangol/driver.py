@@ -27,7 +27,6 @@ async def fetch(conn: AsyncConnection, statement: str, given: Given = ()) -> Seq
         await cursor.execute(statement, given)
         rows: Sequence[Any] = await cursor.fetchall()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error) as error:
-        await _let_know(conn)
         raise DBAPIError(statement, None, error) from error
     return rows
 
@@ -40,7 +39,6 @@ async def run_each(conn: AsyncConnection, statement: str, rows: Sequence[Sequenc
         else:
             await _of(conn).cursor().executemany(statement, rows)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error) as error:
-        await _let_know(conn)
         raise DBAPIError(statement, None, error) from error
 
 
@@ -54,9 +52,3 @@ async def _begun(conn: AsyncConnection) -> Any:
     if not driver.is_in_transaction():
         await conn.exec_driver_sql("SELECT 1")
     return driver
-
-
-async def _let_know(conn: AsyncConnection) -> None:
-    """Let SQLAlchemy meet a lost connection itself: then its pool forgets all that are as old."""
-    if conn.dialect.name == "postgresql" and _of(conn).is_closed():
-        await conn.exec_driver_sql("SELECT 1")
