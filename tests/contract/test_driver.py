@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from dangol.db import Db, moment, open_db
 from dangol.driver import fetch, run_each
 from dangol.errors import Unavailable
+from dangol.migrate import migrate
 from dangol.rows import BIG, MOMENT, TEXT, Shape, as_moment, execute, write
 from tests.contract.conftest import now
 
@@ -88,6 +89,28 @@ async def test_a_connection_lost_under_a_driver_is_forgotten(postgres_url: str) 
 async def _terminate(db: Db, pid: int) -> None:
     async with db.transaction() as conn:
         await conn.execute(text("SELECT pg_terminate_backend(:pid, 2000)"), {"pid": pid})
+
+
+@pytest.mark.postgres
+async def test_who_is_cancelled_in_a_statement_leaves_nothing(postgres_url: str) -> None:
+    db = await open_db(postgres_url, now, pool=1)
+    await migrate(db)
+
+    async def sleeps() -> None:
+        async with db.transaction() as conn:
+            await run_each(conn, PUT["postgresql"], rows(db, 1))
+            asked.set()
+            await fetch(conn, "SELECT pg_sleep(30)")
+
+    asked = asyncio.Event()
+    task = asyncio.create_task(sleeps())
+    await asked.wait()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task}, timeout=10)
+    assert task.cancelled()
+    assert await numbers(db) == []
+    await db.close()
 
 
 async def test_both_ways_are_of_one_transaction(db: Db) -> None:
