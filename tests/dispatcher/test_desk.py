@@ -379,10 +379,11 @@ async def test_case_52_an_erased_person_is_forgotten_and_gets_nothing_more(url: 
 
 
 async def test_case_84_a_late_consent_older_than_a_refusal_opens_nothing(url: str) -> None:
-    """Caught: the statement heard last wins, not the newest."""
+    """Caught: the statement heard last wins, not the newest; a drop told to nobody."""
     mail = ToldGateway()
     async with shop_of(url) as shop:
         refusal, older = a_consent(False, at=NOON - timedelta(hours=1)), a_consent(at=NOON - timedelta(hours=2))
         await shop.hear(some_facts(consents=(refusal,)), some_facts(version=2, consents=(older,)), a_message())
         await shop.work(mail)
         assert await shop.status("m1") == ("dropped", "withdrawn")
+        assert told(shop) == [("dropped", "withdrawn")]

@@ -90,7 +90,7 @@ async def test_case_40_a_clock_that_jumps_fires_nothing_early_and_nothing_twice(
     """An hour ahead, and back. On PostgreSQL the server's clock counts, and what is due in half an hour stays; on
     SQLite the machine's is the only one.
 
-    Caught: a moment's horizon a second ahead; due by the worker's own clock.
+    Caught: a moment's horizon a second ahead; due by the worker's own clock, and out of the log's turn.
     """
     clock, by_the_clock = SetClock(), int(ground.db.dialect == "sqlite")
     async with another(ground, clock) as place:
@@ -105,7 +105,7 @@ async def test_case_40_a_clock_that_jumps_fires_nothing_early_and_nothing_twice(
             clock.off = HOUR
             chosen = await fired(ground, len(first) + by_the_clock)
             clock.off = timedelta(0)
-            second = {f"b{n}": now() for n in range(20)}
+            second = {f"b{n}": now() - timedelta(milliseconds=20) * n for n in range(20)}
             await sign_up(ground, second)
             chosen = await fired(ground, len(first) + by_the_clock + len(second))
     never_early(chosen, first | later | second)

@@ -37,6 +37,13 @@ class TestWaiting:
         life.give(event("Signed Up", NOON - 3 * HOUR), now=NOON)
         assert life.person.wake_at == NOON + 21 * HOUR
 
+    def test_from_its_moment_on_a_wait_is_over_though_nobody_woke_it_yet(self) -> None:
+        """Caught: an event of the very moment that ends the wait."""
+        life = Life(definitions(SEEN))
+        life.happens("Signed Up")
+        assert templates(life.give(event("Page Viewed", NOON + DAY), now=NOON + DAY)) == []
+        assert templates(life.forward(DAY)) == ["bye"]
+
     def test_nothing_fires_early(self) -> None:
         life = Life(definitions(LATER))
         life.happens("Signed Up")

@@ -22,7 +22,8 @@ from tests.support.walks import WELCOME
 from tests.support.working import eventually, working
 from tests.support.workshops import person_of, rows, workshop
 
-PEOPLE, AT_ONCE = 6 * TIMES, 50
+CROWD, AT_ONCE = 6, 50  # people at once, events of each
+PEOPLE = CROWD * TIMES
 COUNTED = definitions(WELCOME, traits=[ComputedTrait("sign_ups", Aggregate.COUNT, "Signed Up", None, None)])
 
 
@@ -44,7 +45,7 @@ async def posting(ground: Ground) -> AsyncIterator[tuple[httpx2.AsyncClient, lis
 
 
 async def post_all(ground: Ground, calls: list[dict[str, Any]]) -> None:
-    """Post all at once, and return when both workers have handled everything."""
+    """Post a crowd's all at once, then the next; and return when both workers have handled everything."""
     async with posting(ground) as (client, workers):
 
         async def post(call: dict[str, Any]) -> None:
@@ -55,7 +56,8 @@ async def post_all(ground: Ground, calls: list[dict[str, Any]]) -> None:
                 await asyncio.sleep(pause)
             answer.raise_for_status()
 
-        await asyncio.gather(*(post(call) for call in calls))
+        for first in range(0, len(calls), CROWD * AT_ONCE):
+            await asyncio.gather(*(post(call) for call in calls[first : first + CROWD * AT_ONCE]))
         posted = now()
 
         async def handled() -> bool:
@@ -92,7 +94,7 @@ async def test_case_37_case_54_fifty_at_once_enter_once_and_each_counts(
     ground: Ground, call: Any, counted: int
 ) -> None:
     """Caught: repeats that are not looked up."""
-    await post_all(ground, [call(n, copy) for copy in range(AT_ONCE) for n in range(PEOPLE)])
+    await post_all(ground, [call(n, copy) for n in range(PEOPLE) for copy in range(AT_ONCE)])
     assert await rows(ground.db, "SELECT count(*) FROM profile WHERE merged_into IS NULL") == [(PEOPLE,)]
     entered = await rows(ground.db, "SELECT profile, count(*) FROM enrolment GROUP BY profile")
     assert [count for _, count in entered] == [1] * PEOPLE
