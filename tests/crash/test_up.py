@@ -22,7 +22,7 @@ DRAINS_WITHIN = 180.0  # seconds: a bound for a crowded machine, no measure
 def test_nothing_is_lost_or_repeated_when_up_is_killed_under_load(embedded: Ground) -> None:
     """faults A1, A2, A3, C36, D55, D56: kill -9 again and again, started again at once."""
     chance, up = FORM.chance, embedded.fleet.roles["up"]
-    embedded.post(FORM.of(200, 10_000), FORM.seed)
+    embedded.post(FORM.of(120, 10_000), FORM.seed)
     starting = FORM.of(1, 40)
     again = set(chance.sample(range(moments := FORM.of(4, 160)), starting))
     for number, moment in enumerate(embedded.moments(chance, moments)):
@@ -38,7 +38,7 @@ def test_nothing_is_lost_or_repeated_when_up_is_killed_under_load(embedded: Grou
 def test_up_that_is_told_to_end_under_load_loses_and_repeats_nothing(embedded: Ground) -> None:
     """faults F101, F102: SIGTERM, once waited for and once followed by SIGKILL a second later."""
     up = embedded.fleet.roles["up"]
-    embedded.post(400, FORM.seed)
+    embedded.post(150, FORM.seed)
     first, second = embedded.moments(FORM.chance, 2)
     embedded.when_taken(first)
     asked = time.monotonic()
