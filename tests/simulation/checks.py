@@ -176,8 +176,8 @@ def never_out_of_turn(seen: Seen) -> Iterator[str]:
             values, moment = one["payload"]["values"], _at(one["payload"]["at"])
             entered = _at(values.get("entered_at", START.isoformat()))
             for logged, happened in paid[one["user_id"], values["entry"]["cart_id"]]:
-                if logged < moment and entered < happened < moment and one["status"] in ("sent", "delivered"):
-                    yield f"6 out of turn: {one['id']} of {moment}, though {one['user_id']} paid at {logged}"
+                if logged < moment and entered < happened < moment:
+                    yield f"6 out of turn: {one['id']} of {moment} ({one['status']}), though {one['user_id']} paid at {logged}"
 
 
 def one_effect_each(seen: Seen) -> Iterator[str]:
@@ -243,6 +243,20 @@ def consent_stands(seen: Seen) -> Iterator[str]:
             states = {_agreed(said[call.profile], call.channel, at) for at in (call.at, call.at - READ_WITHIN)}
             if states == {False}:
                 yield f"7 no consent: {call.message} was handed over on {call.channel} at {call.at}"
+
+
+def no_is_no(seen: Seen) -> Iterator[str]:
+    """(7) After a page or a kill switch has answered, no call begins: not even what was claimed before."""
+    calls = seen.world.ledger.calls
+    for off, until in seen.world.silences:
+        for call in calls:
+            if off < call.at < until:
+                yield f"7 silenced: {call.message} was handed over at {call.at}, all was off from {off} to {until}"
+    for user, at in seen.world.refused:
+        for call in calls:
+            one = seen.messages[call.message]
+            if one["user_id"] == user and one["category"] == "marketing" and at < call.at < at + READ_WITHIN:
+                yield f"7 withdrawn: {call.message} was handed over to {user} at {call.at}, told not to at {at}"
 
 
 def _agreed(said: list[tuple[datetime, datetime, dict[str, Any]]], channel: str, by: datetime) -> bool:
@@ -340,6 +354,7 @@ CHECKS: tuple[Callable[[Seen], Iterator[str]], ...] = (
     nothing_pretended,
     caps_hold,
     consent_stands,
+    no_is_no,
     statements_recorded,
     nights_are_quiet,
     every_end_has_a_reason,

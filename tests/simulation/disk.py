@@ -48,6 +48,7 @@ class Disk:
         like.backup(self.raw)
         self.raw.execute("PRAGMA foreign_keys=ON")
         self.chance, self.trouble = chance, NO_TROUBLE
+        self.slow = SLOW
         self.turn = asyncio.Lock()
         self.holder: Process | None = None
         self.commits = 0
@@ -117,7 +118,7 @@ class Connection:
         self.process.does()
         if disk.holder is not self.process:
             return
-        if disk.chance.random() < SLOW:
+        if disk.chance.random() < disk.slow:
             await asyncio.sleep(disk.chance.random() * SLOWEST)
         self.process.does()
         if disk.fails(disk.trouble.commit):

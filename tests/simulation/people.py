@@ -1,7 +1,7 @@
 """Random lives: what each person does in a month, as the calls an app would post, and when."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -30,6 +30,7 @@ class Post:
     call: dict[str, Any]
     happened: datetime | None = None
     secret: bool = False
+    just: bool = False  # ahead of a moment of theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,9 @@ def _shops(one: Someone, at: datetime) -> None:
     if chance.random() < 0.5:
         paid = latest + chance.choice(one.month.paid_after)
         order = {"order_id": f"o-{cart}", "cart_id": cart, "revenue": bought["cart_value"]}
-        one.does(max(paid, at), "Order Completed", paid if paid < at else None, **order)
+        post = one.does(max(paid, at), "Order Completed", paid if paid < at else None, **order)
+        if paid == latest + 24 * H - MS:
+            one.posts[-1] = replace(post, just=True)
         if chance.random() < 0.5:
             one.does(paid + one.later(), "Order Delivered", order_id=order["order_id"])
 

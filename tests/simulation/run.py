@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from itertools import pairwise
@@ -19,11 +20,14 @@ from tests.simulation.disk import Trouble
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.people import DAYS, Post, lives
 from tests.simulation.process import Killed
+from tests.simulation.scenes import rush
 from tests.simulation.shop import START
 from tests.simulation.world import World
 
 PEOPLE = 200
 TOGETHER = (timedelta(0), timedelta(seconds=3), timedelta(seconds=3))  # what comes so close is posted in one
+RUSHING, CROWD = 0.3, 10  # so many of the waves in which more than so many post
+NOES = ("withdrawn", "withdrawn", "silenced", "")
 FAULTY = 0.8  # of the seeds
 TIMES = 6  # something befalls, at most
 LASTING = (timedelta(seconds=1), timedelta(minutes=2), timedelta(hours=13))  # until all is well again
@@ -74,12 +78,21 @@ async def _play(world: World, people: int) -> None:
 def _arrange(world: World, posts: Sequence[Post]) -> None:
     """People post in waves; faults come with some of them, or with what a wave leads to a day later."""
     chance = world.chance
-    waves = _waves(posts, chance.choice(TOGETHER))
+    just: dict[datetime, list[Post]] = defaultdict(list)
+    for post in posts:
+        if post.just:
+            just[post.at].append(post)
+    for moment, theirs in just.items():
+        world.at(moment, partial(rush, world, theirs, chance.choice(NOES)))
+    waves = _waves([post for post in posts if not post.just], chance.choice(TOGETHER))
     for wave in waves:
         cuts = sorted(chance.sample(range(len(wave) + 1), min(chance.choice((0, 0, 0, 1)), len(wave))))
         for first, last in pairwise([0, *cuts, len(wave)]):
             if first < last:  # what is posted has happened
-                world.at(wave[last - 1].at, partial(world.post, wave[first:last]))
+                post, some = wave[last - 1], wave[first:last]
+                rushing = len(some) > CROWD and chance.random() < RUSHING
+                act = partial(rush, world, some, chance.choice(NOES)) if rushing else partial(world.post, some)
+                world.at(post.at, act)
     for wave in chance.sample(waves, min(len(waves), TIMES)) if chance.random() < FAULTY else ():
         moment = wave[-1].at + chance.choice(ECHOES) - timedelta(milliseconds=1)
         world.at(moment, partial(_befalls, world, chance.choice(FAULTS)))
@@ -165,5 +178,7 @@ def _counts(world: World) -> dict[str, int]:
         "lives": world.lives,
         "calls": len(world.ledger.calls),
         "taken": sum(call.taken_at is not None for call in world.ledger.calls),
+        "withdrawn": len(world.refused),
+        "silences": len(world.silences),
         "commits": world.disk.commits,
     }

@@ -64,6 +64,8 @@ class World:
     lives: int = 0
     accepted: list[Accepted] = field(default_factory=list)
     unsure: dict[str, datetime] = field(default_factory=dict)  # first tried then, and not answered
+    refused: list[tuple[str, datetime]] = field(default_factory=list)  # user, answered then
+    silences: list[tuple[datetime, datetime]] = field(default_factory=list)  # from the answer until it is lifted
     trace: list[str] = field(default_factory=list)
     bugs: list[str] = field(default_factory=list)
     faults: int = 0
