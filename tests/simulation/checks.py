@@ -177,7 +177,7 @@ def never_out_of_turn(seen: Seen) -> Iterator[str]:
             entered = _at(values.get("entered_at", START.isoformat()))
             for logged, happened in paid[one["user_id"], values["entry"]["cart_id"]]:
                 if logged < moment and entered < happened < moment:
-                    yield f"6 out of turn: {one['id']} of {moment} ({one['status']}), though {one['user_id']} paid at {logged}"
+                    yield f"6 out of turn: {one['id']} ({one['status']}) of {moment}, paid for at {logged}"
 
 
 def one_effect_each(seen: Seen) -> Iterator[str]:
