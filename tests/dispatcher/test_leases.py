@@ -161,6 +161,17 @@ async def test_a_lease_another_holds_is_not_renewed(shop: Shop) -> None:
     await desk.drain()
 
 
+async def test_a_call_that_is_back_while_leases_are_renewed_stops_no_renewal(shop: Shop) -> None:
+    """Caught: its limit, which is over, moved on: no lease of that desk was renewed any more."""
+    leases, at_latest = Leases(shop.db), asyncio.get_running_loop().time() + 60
+    async with asyncio.timeout(60) as limit:
+        with leases.kept(Out([], limit, at_latest)):
+            renewing = asyncio.create_task(leases.renew())
+            await asyncio.sleep(0)
+    assert not renewing.done()
+    await renewing
+
+
 async def test_an_answer_nobody_has_taken_over_meanwhile_counts(shop: Shop) -> None:
     """A lease that ended unnoticed is renewed: what counts is that nobody took over."""
     desk, mail = await a_slow_call(shop, "advert")

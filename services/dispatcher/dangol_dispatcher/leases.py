@@ -121,7 +121,7 @@ class Leases:
         ours = await in_transaction(self._db, lambda conn: renew(self._db, conn, claimed), durable=False)
         for call in out:
             still = all(one.delivery in ours for one in call.claimed)
-            if not call.limit.expired():
+            if call in self._out and not call.limit.expired():  # others came back meanwhile
                 call.limit.reschedule(min(call.at_latest, began + LONGEST.total_seconds()) if still else began)
 
     def _again(self, after: timedelta) -> None:
