@@ -240,7 +240,9 @@ def consent_stands(seen: Seen) -> Iterator[str]:
         said[row["profile"]].append((_at(row["recorded_at"]), _at(row["at"]), msgspec.json.decode(row["statement"])))
     for call in seen.world.ledger.calls:
         if seen.messages[call.message]["category"] == "marketing":
-            states = {_agreed(said[call.profile], call.channel, at) for at in (call.at, call.at - READ_WITHIN)}
+            theirs = said[call.profile]
+            lately = [recorded for recorded, _, _ in theirs if call.at - READ_WITHIN <= recorded <= call.at]
+            states = {_agreed(theirs, call.channel, at) for at in (call.at, call.at - READ_WITHIN, *lately)}
             if states == {False}:
                 yield f"7 no consent: {call.message} was handed over on {call.channel} at {call.at}"
 

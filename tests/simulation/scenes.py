@@ -53,6 +53,9 @@ async def _withdrawn(world: World, user: str) -> None:
 
 async def _silenced(world: World) -> None:
     """An operator turns everything off, and a second later on again."""
+    if world.silenced:
+        return
+    world.silenced = True
     world.posting += 1  # the world is not at rest before it is on again
     off = await _answered(world, partial(_turn, on=True))
     await asyncio.sleep(1)
@@ -67,6 +70,7 @@ async def _silenced(world: World) -> None:
     if world.product:
         world.product.dispatcher.ring()
     world.posting -= 1
+    world.silenced = False
 
 
 async def _turn(product: Product, conn: AsyncConnection, *, on: bool) -> None:

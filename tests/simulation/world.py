@@ -66,6 +66,7 @@ class World:
     unsure: dict[str, datetime] = field(default_factory=dict)  # first tried then, and not answered
     refused: list[tuple[str, datetime]] = field(default_factory=list)  # user, answered then
     silences: list[tuple[datetime, datetime]] = field(default_factory=list)  # from the answer until it is lifted
+    silenced: bool = False  # just now
     trace: list[str] = field(default_factory=list)
     bugs: list[str] = field(default_factory=list)
     faults: int = 0

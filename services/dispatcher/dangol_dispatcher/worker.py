@@ -84,7 +84,12 @@ class Worker:
             await self.office.published.current(conn)
             return await take_in(self.house.db, conn, self.office.outbox, self.office.published, spoken)
 
-        self.ring(await in_transaction(self.house.db, work, durable=False))
+        try:
+            stored = await in_transaction(self.house.db, work, durable=False)
+        except Unavailable:
+            self.ring()  # perhaps it was committed, and nobody heard of it: then it is not read again
+            raise
+        self.ring(stored)
 
     def ring(self, queues: Collection[tuple[str, str]] | None = None) -> None:
         """Something was stored that may be due: the desks of these queues look, or every desk."""
