@@ -8,17 +8,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx2
+import pytest
 from sqlalchemy import text
 
 from dangol.clock import MovingClock, utc_now
 from dangol.codec import encode
+from dangol.consume import Batch
 from dangol.decisions import Verdict
 from dangol.definitions import Document, publish
+from dangol.errors import Unavailable
 from dangol.events import Fate
 from dangol.messages import Facts, Message
 from dangol.service import House
-from dangol.stream import Outgoing
+from dangol.stream import Outgoing, Record
 from dangol.topics import Topic
+from dangol_dispatcher.desk import Desk
 from dangol_dispatcher.main import Dispatcher, open_service
 from tests.support.dispatching import WORKSPACE, a_consent, a_message, documents, some_facts
 from tests.support.house import SECRET, app_of, client_of, decisions_of, events_of, open_house, until
@@ -277,3 +281,23 @@ async def test_case_65_a_call_that_hangs_keeps_no_other_gateway_from_a_publish(t
                 raise AssertionError("m2 waited for the call of m1")
             assert (await http.get("/api/messages/m1")).json()["status"] == "claimed"
             assert not await dispatcher.idle(house.clock())  # a call is still out
+
+
+async def test_what_a_commit_stored_that_nobody_heard_of_is_looked_for(tmp_path: Path) -> None:
+    """It is not read again, its position having moved. Caught: desks rung only once the database has answered."""
+    async with open_house(tmp_path, MovingClock()) as house:
+        await publish(house.db, WORKSPACE, documents(), by="test")
+        async with open_service(house) as dispatcher:
+            worker = dispatcher.worker
+            desk = Desk(worker.office, WORKSPACE, "email-gate", None)
+            worker.desks[WORKSPACE, desk.name] = desk
+            value = encode(a_message(template="notice"))
+            batch = Batch([Record(Topic.MESSAGES, 0, 1, house.clock(), "k", value)], ())
+            house.db.after_commit(_unheard)
+            with pytest.raises(Unavailable):
+                await worker.handle(batch)
+            assert desk.wake.is_set()
+
+
+def _unheard() -> None:
+    raise Unavailable("the answer of the commit was lost")
