@@ -85,6 +85,7 @@ class OneVisitConnection(aiosqlite.Connection):
         """Begin to write. Not `durable`: the commit does not wait for the disk."""
         level = "FULL" if durable else "NORMAL"
         if self._level != level:
+            self._level = ""  # unknown, if this is cancelled half-way
             await self.cursor().execute(f"PRAGMA synchronous={level}")
             self._level = level
         await self.cursor().execute("BEGIN IMMEDIATE")

@@ -92,7 +92,8 @@ class Moments:
     async def _look(self) -> None:
         homes = self.subscription.held()
         if not homes:
-            self.next_at = None
+            self._heard = None
+            self._saw(None)
             return
         self._heard = None  # what is saved while we look may be missing from what we see
         async with self.shop.db.transaction() as conn:
@@ -111,7 +112,7 @@ class Moments:
                 self.turn = min(self.turn * 2, TURN_LATE)
                 return self.turn
             self.turn = TURN_SOON / 2
-        longest = LOOK_EVERY[self.shop.db.dialect]
+        longest = timedelta(seconds=self._look_at - asyncio.get_running_loop().time())
         return longest if self.next_at is None else min(longest, self.next_at - self._now())
 
     async def _fire_page(self) -> int:
