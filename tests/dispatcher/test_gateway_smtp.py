@@ -1,8 +1,19 @@
 """SMTP against servers that take, refuse, hang and lose replies."""
 
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from dangol.errors import Invalid
 from dangol_dispatcher.gateway_smtp import MailServer, SmtpGateway
@@ -11,6 +22,7 @@ from dangol_dispatcher.smtp_replies import is_dead_mailbox
 from dangol_dispatcher.targets import Targets
 from tests.support.claims import a_claim, a_mail
 from tests.support.receivers import smtp_server
+from tests.support.server import free_port
 from tests.support.smtp_script import CLOSE, HANG, Script, scripted_server
 
 HERE = Targets(loopback=True)
@@ -42,6 +54,57 @@ async def test_a_real_server_takes_the_very_mail() -> None:
     (mail,) = mailbox.to("a@example.test")
     assert mail.get_content().splitlines() == ["안녕하세요", ".점으로 시작하는 줄"]
     assert mail["Message-ID"] == "<d1@example.test>"
+
+
+@contextmanager
+def tls_server(folder: Path, *, implicit: bool = False) -> Iterator[str]:
+    """A real server whose certificate, for 127.0.0.1, is `folder`/cert.pem; gives its host and port."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    cert = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "cert.pem").write_bytes(cert.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    port = free_port()
+    # at once inside TLS, or by STARTTLS, without which it takes nothing
+    given = {"ssl_context": context} if implicit else {"tls_context": context, "require_starttls": True}
+    controller = Controller(Sink(), hostname="127.0.0.1", port=port, **given)
+    controller.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        controller.stop()
+
+
+@pytest.mark.parametrize("how", ["smtp://{}", "smtp://{}?tls=required", "smtps://{}"])
+async def test_a_real_server_takes_it_inside_tls(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # caught: no EHLO after STARTTLS, which forgets the one before it; none at all on smtps
+    with tls_server(tmp_path, implicit=how.startswith("smtps")) as place:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        outcome = await handed(how.format(place))
+    assert isinstance(outcome, Accepted), outcome
+
+
+async def test_a_real_server_takes_it_without_tls() -> None:
+    # caught: MAIL without EHLO
+    with smtp_server() as mailbox:
+        outcome = await handed(f"{mailbox.url}?tls=no")
+    assert isinstance(outcome, Accepted), outcome
+
+
+async def test_a_server_that_knows_no_ehlo_is_greeted_as_of_old() -> None:
+    async with scripted_server(EHLO="502 5.5.1 what?") as server:
+        outcome = await handed(f"{server.url}?tls=no")
+        assert isinstance(outcome, Accepted), outcome
+        assert server.verbs[:3] == ["EHLO", "HELO", "MAIL"]
 
 
 async def test_dots_are_doubled_on_the_way() -> None:

@@ -55,11 +55,15 @@ async def _talk(
 ) -> None:
     if not await _say(script.replies.get("GREETING", "220 ready"), writer, over):
         return
+    greeted = False
     while line := await reader.readline():
         verb = line.split()[0].decode().upper() if line.split() else ""
         script.verbs.append(verb)
         usual = {"DATA": "354 go on", "QUIT": "221 bye"}.get(verb, "250 ok")
         reply = script.once.pop(verb, None) or script.replies.get(verb, usual)
+        greeted = greeted or (verb in ("EHLO", "HELO") and reply.startswith("250"))
+        if verb == "MAIL" and not greeted:
+            reply = "503 5.5.1 send EHLO first"
         if not await _say(reply, writer, over):
             return
         if verb == "DATA" and reply.startswith("354"):

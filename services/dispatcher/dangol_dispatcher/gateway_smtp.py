@@ -10,7 +10,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPResponseException
+from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponseException
 
 from dangol.errors import Invalid
 from dangol_dispatcher.egress import CheckedResolver
@@ -179,6 +179,11 @@ class SmtpGateway:
             timeout=self._commands,
         )
         await client.connect()
+        try:
+            await _greet(client)
+        except BaseException:
+            client.close()
+            raise
         return client
 
     async def _socket(self) -> socket.socket:
@@ -200,6 +205,18 @@ class SmtpGateway:
 
 class _Stale(Later, frozen=True):
     """Surely not taken, and perhaps only because the connection was an old one."""
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    """EHLO, or HELO to a server that knows no better: `connect` says none without TLS, nor again after STARTTLS."""
+    if not client.is_ehlo_or_helo_needed:
+        return
+    try:
+        await client.ehlo()
+    except SMTPHeloError:
+        if not client.is_connected:
+            raise
+        await client.helo()
 
 
 def _said(error: Exception) -> str:
