@@ -1,5 +1,6 @@
 """SMTP against servers that take, refuse, hang and lose replies."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -267,3 +268,22 @@ async def test_case_73_421_on_a_kept_connection_is_answered_by_a_new_one() -> No
         await mail.close()
         assert isinstance(outcome, Accepted)
         assert server.connections == 2
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "DATA", "DOT"])
+async def test_a_delivery_cut_short_leaves_no_connection_open(verb: str) -> None:
+    # caught: the call given up by its lease, and its connection neither closed nor kept
+    async with scripted_server(**{verb: HANG}) as server:
+        mail = gateway(server.url)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await mail.send_many([a_claim(a_mail())])
+        await asyncio.wait_for(server.left.wait(), 5)
+        await mail.close()
+
+
+async def test_a_domain_beyond_ascii_is_said_as_the_mail_says_it() -> None:
+    # caught: RCPT with the domain as it was typed, which asks for SMTPUTF8
+    async with scripted_server() as server:
+        assert isinstance(await handed(server.url, a_mail("a@단골.example")), Accepted)
+    assert b"RCPT TO:<a@xn--bb0bu7i.example>\r\n" in server.lines

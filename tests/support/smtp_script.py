@@ -18,6 +18,8 @@ class Script:
     connections: int = 0
     taken: list[bytes] = field(default_factory=list)
     verbs: list[str] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    left: asyncio.Event = field(default_factory=asyncio.Event)  # a client closed on a server that hangs
 
     @property
     def url(self) -> str:
@@ -53,32 +55,46 @@ async def scripted_server(**replies: str) -> AsyncIterator[Script]:
 async def _talk(
     script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, over: asyncio.Event
 ) -> None:
-    if not await _say(script.replies.get("GREETING", "220 ready"), writer, over):
+    if not await _say(script, script.replies.get("GREETING", "220 ready"), reader, writer, over):
         return
     greeted = False
     while line := await reader.readline():
         verb = line.split()[0].decode().upper() if line.split() else ""
         script.verbs.append(verb)
+        script.lines.append(line)
         usual = {"DATA": "354 go on", "QUIT": "221 bye"}.get(verb, "250 ok")
         reply = script.once.pop(verb, None) or script.replies.get(verb, usual)
         greeted = greeted or (verb in ("EHLO", "HELO") and reply.startswith("250"))
         if verb == "MAIL" and not greeted:
             reply = "503 5.5.1 send EHLO first"
-        if not await _say(reply, writer, over):
+        if not await _say(script, reply, reader, writer, over):
             return
         if verb == "DATA" and reply.startswith("354"):
             mail = await reader.readuntil(b"\r\n.\r\n")
             script.taken.append(mail)
-            if not await _say(script.replies.get("DOT", "250 2.0.0 ok: queued as Q1"), writer, over):
+            if not await _say(script, script.replies.get("DOT", "250 2.0.0 ok: queued as Q1"), reader, writer, over):
                 return
 
 
-async def _say(reply: str, writer: asyncio.StreamWriter, over: asyncio.Event) -> bool:
+async def _say(
+    script: Script, reply: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, over: asyncio.Event
+) -> bool:
     if reply == HANG:
-        await over.wait()
+        await _hang(script, reader, over)
         return False
     if reply == CLOSE:
         return False
     writer.write(f"{reply}\r\n".encode())
     await writer.drain()
     return True
+
+
+async def _hang(script: Script, reader: asyncio.StreamReader, over: asyncio.Event) -> None:
+    """Until the test is over or the client has closed."""
+    ends = [asyncio.ensure_future(reader.read()), asyncio.ensure_future(over.wait())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if ends[0].done():
+        script.left.set()
+    for end in ends:
+        end.cancel()
+    await asyncio.gather(*ends, return_exceptions=True)

@@ -3,10 +3,11 @@
 import asyncio
 import re
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
@@ -14,7 +15,7 @@ from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SM
 
 from dangol.errors import Invalid
 from dangol_dispatcher.egress import CheckedResolver
-from dangol_dispatcher.mail import named_address
+from dangol_dispatcher.mail import address, named_address
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Later, Outcome, Rejected
 from dangol_dispatcher.smtp_replies import outcome_of
 from dangol_dispatcher.targets import Refused, Targets
@@ -100,7 +101,8 @@ class SmtpGateway:
         try:
             async with asyncio.timeout(self._commands):
                 client = client or await self._connect()
-                refused = await self._offer(client, one)
+                with _cut_short(client):
+                    refused = await self._offer(client, one)
         except SMTPAuthenticationError as error:
             said = f"{error.code} {error.message}"[:500]
             return self._dropped(client, Rejected(said, credentials=True) if error.code >= 500 else Later(said))
@@ -113,14 +115,16 @@ class SmtpGateway:
             return Rejected(f"not called: {error}")
         except (SMTPException, OSError, TimeoutError) as error:
             return self._dropped(client, _Stale(f"not taken: {_said(error)}"))
-        if refused is not None:
-            return await self._after_refusal(client, refused)
-        return await self._hand_over(client, one.content.raw)
+        with _cut_short(client):
+            if refused is not None:
+                return await self._after_refusal(client, refused)
+            return await self._hand_over(client, one.content.raw)
 
     async def _offer(self, client: aiosmtplib.SMTP, one: Claimed) -> Outcome | None:
         """MAIL, RCPT, DATA; None when the server waits for the mail. Nothing is taken yet, whatever goes wrong here."""
         sender = named_address(self._sender or str(one.content.parts["from"]))[1]
-        options = [] if sender.isascii() and one.content.endpoint.isascii() else [b"SMTPUTF8"]
+        to = address(one.content.endpoint)  # as the mail's To says it
+        options = [] if sender.isascii() and to.isascii() else [b"SMTPUTF8"]
         encoding = "utf-8" if options else "ascii"
         if options and not client.supports_extension("smtputf8"):
             return Rejected("the mail server takes no addresses beyond ASCII (SMTPUTF8)")
@@ -128,7 +132,7 @@ class SmtpGateway:
         code, text = await client.execute_command(b"MAIL", f"FROM:<{sender}>".encode(encoding), *options)
         if code != 250:
             raise SMTPResponseException(code, text)
-        code, text = await client.execute_command(b"RCPT", f"TO:<{one.content.endpoint}>".encode(encoding))
+        code, text = await client.execute_command(b"RCPT", f"TO:<{to}>".encode(encoding))
         if code not in (250, 251):
             return outcome_of(code, text, recipient=True)
         code, text = await client.execute_command(b"DATA")
@@ -198,6 +202,9 @@ class SmtpGateway:
             except OSError as error:
                 opened.close()
                 trouble = error
+            except asyncio.CancelledError:
+                opened.close()
+                raise
             else:
                 return opened
         raise trouble
@@ -205,6 +212,18 @@ class SmtpGateway:
 
 class _Stale(Later, frozen=True):
     """Surely not taken, and perhaps only because the connection was an old one."""
+
+
+@contextmanager
+def _cut_short(client: aiosmtplib.SMTP) -> Generator[None]:
+    """A delivery whose time is over sends no more: what is still buffered is thrown away with the connection."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        if client.transport is not None:
+            cast(asyncio.WriteTransport, client.transport).abort()
+        client.close()
+        raise
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:

@@ -16,7 +16,7 @@ from dangol_dispatcher import mime
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _ATOM = re.compile(r"^[^\s@()<>,;:\\\"\[\]]+$")
 _NAMED = re.compile(r"^\s*(?:\"?([^\"<>]*?)\"?\s*)<([^<>]+)>\s*$")
-_HEADER_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,60}$")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 # Headers a template may not set: they say where a mail goes or what it is.
 OWN_HEADERS = frozenset({"to", "from", "cc", "bcc", "sender", "subject", "date", "reply-to", "received", "return-path"})
 OWN_FAMILIES = ("content-", "list-unsubscribe", "message-id", "mime-", "resent-", "dkim-", "arc-")
@@ -112,7 +112,7 @@ def _refuse_smuggling(mail: Mail) -> None:
         if _CONTROL.search(text):
             raise Invalid("bad_header", f"a line break or control character in the mail's {what}", where=what)
     for key, value in mail.headers.items():
-        if not _HEADER_NAME.match(key) or key.lower() in OWN_HEADERS or key.lower().startswith(OWN_FAMILIES):
+        if not _HEADER_NAME.fullmatch(key) or key.lower() in OWN_HEADERS or key.lower().startswith(OWN_FAMILIES):
             raise Invalid("bad_header", f"a template may not set the header {key[:60]!r}", where=key[:60])
         if _CONTROL.search(value):
             raise Invalid("bad_header", f"a line break or control character in the header {key}", where=key)
