@@ -6,7 +6,11 @@ from functools import lru_cache
 from typing import Any, TextIO
 
 from liquid import BoundTemplate, Environment, RenderContext
+from liquid.builtin.expressions import Literal
 from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
+from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
+from liquid.builtin.tags.ifchanged_tag import IfChangedNode, IfChangedTag
 from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 from liquid.stringify import to_liquid_string
 from liquid.undefined import StrictDefaultUndefined
@@ -52,7 +56,7 @@ class NotThere(StrictDefaultUndefined):
 
 
 class _ValueNode(OutputNode):
-    """`{{ … }}`, whose value is marked where marks are asked for."""
+    """`{{ … }}` or `{% echo … %}`, whose value is marked where marks are asked for."""
 
     __slots__ = ()
 
@@ -65,6 +69,44 @@ class _Value(Output):
     node_class = _ValueNode
 
 
+class _EchoNode(_ValueNode, EchoNode):
+    __slots__ = ()
+
+
+class _Echo(EchoTag):
+    node_class = _EchoNode
+
+
+class _CycleNode(CycleNode):
+    """`{% cycle … %}`: written as it is, so nothing with a person's value in it is shared."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        if isinstance(buffer, Marks) and not all(isinstance(one, Literal) for one in self.args):
+            buffer.give_up()
+        return super().render_to_output(context, buffer)
+
+
+class _Cycle(CycleTag):
+    node_class = _CycleNode
+
+
+class _IfChangedNode(IfChangedNode):
+    """`{% ifchanged %}`: what is in it is compared before it is written, unmarked."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        if isinstance(buffer, Marks):
+            buffer.give_up()
+        return super().render_to_output(context, buffer)
+
+
+class _IfChanged(IfChangedTag):
+    node_class = _IfChangedNode
+
+
 class _Limited(Environment):
     block_nesting_limit = 30
     context_depth_limit = 30
@@ -75,7 +117,8 @@ class _Limited(Environment):
 
 def _environment(autoescape: bool) -> Environment:
     made = _Limited(undefined=NotThere, strict_filters=True, autoescape=autoescape)
-    made.add_tag(_Value)
+    for tag in (_Value, _Echo, _Cycle, _IfChanged):
+        made.add_tag(tag)
     for name in BARRED_TAGS:
         made.tags.pop(name, None)
     for name in BARRED_FILTERS:

@@ -60,6 +60,10 @@ class Marks(LimitedStringIO):
         self._times[mark] = self._times.get(mark, 0) + 1
         return super(LimitedStringIO, self).write(mark)
 
+    def give_up(self) -> None:
+        """What is written next may be of this person, unmarked."""
+        self._apart = False
+
     def said(self) -> Marked | None:
         """What was rendered; None where a text or a value has the same signs of its own."""
         shape = self.getvalue()

@@ -29,12 +29,13 @@ _TAG = (
 _PLAIN_TAGS = re.compile(rf"(?:[^<>]+|{_TAG})*+")
 _MARKED_ATTRIBUTE = re.compile(rf"\s([\w:.-]+)\s*=\s*(?:\"[^\"<>{_ANY}]*[{_ANY}]|'[^'<>{_ANY}]*[{_ANY}])")
 _ATTRIBUTES = {"href", "src", "alt", "title"}  # nobody computes with these
-_UNDECIDED_LINK = re.compile(rf"href\s*=\s*[\"']?[^\"'>:/#{_ANY}]*[{_ANY}]", re.IGNORECASE)  # a mark in its scheme
+_UNDECIDED_LINK = re.compile(rf"href\s*=\s*[\"']?(?!#)[^\"'>:/{_ANY}]*[{_ANY}]", re.IGNORECASE)  # a mark in its scheme
 _HALF_A_SIGN = re.compile(rf"&#?\w*[{_ANY}]")
 _UNREAD = re.compile(
     r"<(style|script|xmp|iframe|textarea|mj-style|mj-raw|mj-attributes)\b.*?</\1", re.DOTALL | re.IGNORECASE
 )
 _ANCHOR = re.compile(r"<a\b([^>]*)>(.*?)</a\s*>", re.DOTALL | re.IGNORECASE)
+_NESTED = re.compile(r"<a\b", re.IGNORECASE)
 _ALT = re.compile(r"<[^<>]*?\balt\s*=\s*[\"']([^\"'<>]*)[\"'][^<>]*>|<[^<>]*>", re.IGNORECASE)
 _SAMPLES = ("a1", "가나 Kim, 10%")
 
@@ -120,6 +121,8 @@ def _stands_apart(source: str) -> bool:
 def _links_stand_apart(html: str) -> bool:
     """Whether a link is written out behind its words, or they are the link themselves, for everybody alike."""
     for found in _ANCHOR.finditer(html):
+        if _NESTED.search(found[2]):
+            return False
         words = unescape(_ALT.sub(lambda tag: tag[1] or "", found[2]))
         if "//" in words and MARK.search(words + found[1]):
             return False
