@@ -4,16 +4,31 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from dangol.clock import utc_now
-from dangol.db import in_transaction
+from dangol.db import Db, in_transaction
 from dangol.errors import Unavailable
+from dangol_dispatcher import handover
 from dangol_dispatcher.desk import Desk
-from dangol_dispatcher.leases import LONGEST, RENEWED_EVERY, Leases, Out, is_renewed, lease_of, least_left, renew
-from dangol_dispatcher.model import Accepted, Claimed, Outcome
+from dangol_dispatcher.handover import Hands
+from dangol_dispatcher.leases import (
+    LONGEST,
+    RENEWED_EVERY,
+    TO_RECORD,
+    TRIED_AGAIN,
+    Leases,
+    Out,
+    is_renewed,
+    lease_of,
+    least_left,
+    renew,
+)
+from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Outcome
 from tests.support.dispatching import (
     WORKSPACE,
     Shop,
@@ -126,14 +141,14 @@ async def test_a_stalled_worker_that_wakes_is_cut_off_and_records_nothing(
     shop: Shop, template: str, becomes: str
 ) -> None:
     """faults P4, D60. Caught: a call that goes on though its lease was not renewed."""
-    desk, mail = await a_slow_call(shop, template)
+    desk, _ = await a_slow_call(shop, template)
     await later(shop, ENDED)
     other = await another_works(shop)
     seen = await shop.see("m1")
     assert seen["status"] == becomes
     await desk._leases.renew()  # the first thing it does when it wakes
-    await desk.drain()  # without an answer: the call was cut off
-    assert not mail.answer.is_set()
+    async with asyncio.timeout(20):
+        await desk.drain()  # without an answer: the call was cut off
     assert await shop.see("m1") == seen
     assert len(other.handed) == (1 if template == "notice" else 0)
 
@@ -172,6 +187,50 @@ async def test_a_call_that_is_back_while_leases_are_renewed_stops_no_renewal(sho
     await renewing
 
 
+@pytest.mark.parametrize("deadline", [timedelta(seconds=10), SMTP])
+async def test_a_call_counts_its_lease_from_the_look_that_found_it_not_from_its_start(
+    shop: Shop, deadline: timedelta
+) -> None:
+    """A look's commit may take long. Caught: a webhook's call that has its whole deadline from its start, whatever is
+    left of its lease."""
+    _, mail = await a_slow_call(shop, "advert")
+    silent = SlowGateway(deadline=deadline)
+    hands = Hands(shop.db, shop.office.outbox, shop.office.published, None, silent, Leases(shop.db))  # type: ignore[arg-type]
+    looked_at = asyncio.get_running_loop().time() - least_left(deadline).total_seconds() + 0.01
+    async with asyncio.timeout(5):
+        [outcome] = await handover.call(hands, mail.handed, looked_at)
+    assert isinstance(outcome, Ambiguous)
+    assert silent.handed
+
+
+class OnceAwayDb:
+    """A database that is away when it is asked first."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self.away_at = 0.0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    def transaction(self, **how: Any) -> object:
+        """The second time."""
+        if self.away_at:
+            return self._db.transaction(**how)
+        self.away_at = asyncio.get_running_loop().time()
+        raise Unavailable("the database is away")
+
+
+async def test_a_look_that_had_to_be_made_again_is_counted_from_the_one_that_was(shop: Shop) -> None:
+    """Caught: the time the database was away taken from a call that has enough of its lease left."""
+    desk, mail = await a_slow_call(shop, "notice")
+    db, counter = OnceAwayDb(shop.db), desk._counter(shop.office.published.of(WORKSPACE))
+    hands = Hands(db, shop.office.outbox, shop.office.published, counter, mail, Leases(shop.db))  # type: ignore[arg-type]
+    going, looked_at = await handover._looked(hands, mail.handed)
+    assert list(going) == mail.handed
+    assert looked_at > db.away_at > 0
+
+
 async def test_an_answer_nobody_has_taken_over_meanwhile_counts(shop: Shop) -> None:
     """A lease that ended unnoticed is renewed: what counts is that nobody took over."""
     desk, mail = await a_slow_call(shop, "advert")
@@ -183,21 +242,26 @@ async def test_an_answer_nobody_has_taken_over_meanwhile_counts(shop: Shop) -> N
 
 
 async def test_a_call_is_cut_off_when_its_lease_ends_and_the_database_is_away(shop: Shop) -> None:
-    """So what is found after a lease has ended is surely not being called."""
+    """So what is found after a lease has ended is surely not being called.
+
+    Caught: a call that may be out to the very end of its lease, which leaves its answer no time.
+    """
     [_, mail], loop = await a_slow_call(shop, "advert"), asyncio.get_running_loop()
     claimed, began = mail.handed, loop.time()
     leases, away = Leases(shop.db), Leases(AwayDb())  # type: ignore[arg-type]
     async with asyncio.timeout(20) as limit:
         with leases.kept(Out(claimed, limit, began + 40)):
             await leases.renew()
-            assert began + 30 <= (limit.when() or 0) < began + 40
-            cut_at = limit.when()
+            cut_at = limit.when() or 0
+            assert began + 20 < cut_at, "moved on"
+            renewed_until = loop.time() + LONGEST.total_seconds()  # at the latest
+            assert cut_at <= renewed_until - TO_RECORD.total_seconds(), "an answer just before can be recorded in time"
             with away.kept(Out(claimed, limit, began + 100)), pytest.raises(Unavailable):
                 await away.renew()
             assert limit.when() == cut_at
-        with leases.kept(Out(claimed, limit, began + 25)):
+        with leases.kept(Out(claimed, limit, began + 21)):
             await leases.renew()
-            assert limit.when() == began + 25, "never beyond the gateway's own deadline"
+            assert limit.when() == began + 21, "never beyond the gateway's own deadline"
 
 
 class AwayDb:
@@ -208,9 +272,59 @@ class AwayDb:
         raise Unavailable("the database is away")
 
 
+def next_of(leases: Leases) -> asyncio.TimerHandle | None:
+    """When they are renewed next."""
+    return leases._next
+
+
+class BrokenDb:
+    """A database whose driver raises what nobody expects."""
+
+    def transaction(self, **_how: object) -> object:
+        """Never."""
+        raise ValueError("not what we raise")
+
+
+@pytest.mark.parametrize("db", [AwayDb(), BrokenDb()])
+async def test_after_a_renewal_that_failed_however_comes_the_next(db: object) -> None:
+    """Caught: any error but `Unavailable` ending all renewals of that desk, so that every call was cut off."""
+    leases, loop = Leases(db), asyncio.get_running_loop()  # type: ignore[arg-type]
+    async with asyncio.timeout(20) as limit:
+        with leases.kept(Out([], limit, loop.time() + 60)), capture_logs() as logged:
+            first = next_of(leases)
+            assert first
+            first.cancel()
+            leases._begin()  # as that moment does
+            assert leases._renewing
+            await asyncio.wait([leases._renewing])
+            again = next_of(leases)
+            assert again
+            assert again.when() <= loop.time() + TRIED_AGAIN.total_seconds()
+            again.cancel()
+    assert [one["log_level"] for one in logged] == ["warning" if isinstance(db, AwayDb) else "error"]
+
+
+class CountedLeases(Leases):
+    """Leases that count how often they are renewed."""
+
+    renewals = 0
+
+    async def renew(self) -> None:
+        """Counted."""
+        self.renewals += 1
+        await super().renew()
+
+
 async def test_a_mail_that_is_taken_at_once_costs_no_renewal(shop: Shop) -> None:
+    """Caught: a renewal as soon as a call is out; a call that is back and still renewed."""
     mail = ToldGateway(deadline=SMTP, answers=lambda _one: Accepted("taken"))
     await shop.hear(some_facts(), a_message(template="notice", at=shop.clock()))
+    leases = shop.desk(mail)._leases = CountedLeases(shop.db)
     await shop.work(mail)
     assert await shop.status("m1") == ("sent", "accepted")
-    assert not shop.desk(mail)._leases._out
+    first = next_of(leases)
+    assert first, "its lease would have been renewed"
+    first.cancel()
+    leases._begin()  # as that moment does
+    await asyncio.sleep(0)
+    assert leases.renewals == 0

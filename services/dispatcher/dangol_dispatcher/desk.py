@@ -29,6 +29,7 @@ from dangol_dispatcher.stock import Stock
 log = structlog.get_logger(__name__)
 LOOKED_AT = 100  # messages a look, at least
 AHEAD = 4  # times as many as can start are rendered ahead of their claims
+KEPT_FOR = timedelta(seconds=5)  # rendered words wait so long for a connection: their reader's locale may change
 CROWDED = timedelta(milliseconds=20)  # what was due is another worker's for now
 PROBED_EVERY = 0.5  # seconds: another process may have stored something, or the clock been moved
 BACK_OFF = 1.0
@@ -64,6 +65,7 @@ class Desk:
         self.busy = True
         self._office = office
         self._stock: Stock | None = None
+        self._rendered_at = office.db.clock()  # the stock
         self._resting = False  # at the last look nothing could start
         # Those that are out, and the connections each still uses: from the claim until the answer is recorded.
         self._calls: dict[asyncio.Task[None], int] = {}
@@ -98,11 +100,13 @@ class Desk:
 
     async def step(self) -> datetime | None:
         """One round: look and render where nothing is in stock, claim, start the calls. When to come again, or None."""
-        office, stock, until = self._office, self._stock, None
+        office, stock, until = self._office, self._unspoilt(), None
         kept = None
         if stock is None or not self._free():  # what is rendered stays so while nothing can start
             kept = stock
             stock, until = await self._restock()
+            if stock and stock.ready:
+                kept = None  # a connection came free meanwhile: this is newer, and claims what is in the other too
         if stock is None or not stock.left:
             self._stock = kept
             return until
@@ -120,14 +124,20 @@ class Desk:
         while self._calls:
             await asyncio.wait(self._calls)
 
+    def _unspoilt(self) -> Stock | None:
+        """What is in stock, unless it was rendered too long ago, or the clock was set back since."""
+        return self._stock if abs(self._office.db.clock() - self._rendered_at) <= KEPT_FOR else None
+
     async def _restock(self) -> tuple[Stock | None, datetime | None]:
         """What is due, rendered as far as it may soon start; and when to come again where there is nothing."""
-        office = self._office
+        office, began = self._office, self._office.db.clock()
         stock, rows, codes, until = await in_transaction(office.db, self._look, durable=False)
         if stock is None:
             return None, until
         supplied = [one for one in stock.going() if one.waiting.request.message.id in codes]
         stock.ready = await prepare(stock.workspace, office.sealer, supplied, rows, codes)
+        if stock.ready:  # else it is worked through at once
+            self._rendered_at = began
         return stock, until
 
     async def _look(

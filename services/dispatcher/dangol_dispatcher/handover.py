@@ -67,17 +67,12 @@ async def hand_over(hands: Hands, claimed: Sequence[Claimed], freed: Callable[[i
     """Take one last look, call the gateway with what may still go, and record the answers, those that come together
     in one commit. `freed` is told of each connection whose delivery is recorded, and whether some are to be tried
     again."""
-    began = asyncio.get_running_loop().time()
-    going = (
-        claimed
-        if _untouched(hands, claimed)
-        else await _insisting(hands.db, lambda conn: last_look(hands, conn, claimed))
-    )
+    going, looked_at = await _looked(hands, claimed)
     size = hands.gateway.batch
     parts = [going[first : first + size] for first in range(0, len(going), size)]
     if len(going) < len(claimed):
         freed(calls_for(hands.gateway, claimed) - len(parts), True)
-    calls = {asyncio.create_task(call(hands, part, began)): part for part in parts}
+    calls = {asyncio.create_task(call(hands, part, looked_at)): part for part in parts}
     try:
         while calls:
             done = await _together(calls)
@@ -100,6 +95,20 @@ async def _together(calls: Collection[asyncio.Task[T]]) -> Collection[asyncio.Ta
     if out:
         done, _ = await asyncio.wait(calls, timeout=TOGETHER)
     return done
+
+
+async def _looked(hands: Hands, claimed: Sequence[Claimed]) -> tuple[Sequence[Claimed], float]:
+    """Those that may still go, and when (loop time) the look began that found so: the one that was committed."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    if _untouched(hands, claimed):
+        return claimed, began
+
+    async def look(conn: AsyncConnection) -> tuple[Sequence[Claimed], float]:
+        began = loop.time()
+        return await last_look(hands, conn, claimed), began
+
+    return await _insisting(hands.db, look)
 
 
 def _untouched(hands: Hands, claimed: Sequence[Claimed]) -> bool:
@@ -150,17 +159,17 @@ async def last_look(hands: Hands, conn: AsyncConnection, claimed: Sequence[Claim
 async def call(hands: Hands, claimed: Sequence[Claimed], looked_at: float) -> Sequence[Outcome]:
     """The gateway's outcomes, one for each. Past its deadline, past their lease, or after a raise, nobody knows.
 
-    `looked_at` (loop time): when the last look began, which found enough of the lease left.
+    `looked_at` (loop time): when the last look began, which found enough of the lease left. That counts from there,
+    not from here: its commit may have taken long.
     """
     gateway, loop = hands.gateway, asyncio.get_running_loop()
     started = loop.time()
     at_latest = started + (gateway.deadline + BEYOND_DEADLINE).total_seconds()
-    renewed = is_renewed(gateway.deadline)
+    kept_until = looked_at + least_left(gateway.deadline).total_seconds()
     try:
-        async with asyncio.timeout_at(
-            looked_at + least_left(gateway.deadline).total_seconds() if renewed else at_latest
-        ) as limit:
-            with hands.leases.kept(Out(claimed, limit, at_latest)) if renewed else nullcontext():
+        async with asyncio.timeout_at(min(at_latest, kept_until)) as limit:
+            out = Out(claimed, limit, at_latest)
+            with hands.leases.kept(out) if is_renewed(gateway.deadline) else nullcontext():
                 outcomes = await gateway.send_many(claimed)
     except Exception as error:
         log.exception("a gateway raised", action="gateway_raised", gateway=gateway.name)

@@ -20,10 +20,12 @@ from dangol_dispatcher.rows import DELIVERY, MESSAGE
 
 log = structlog.get_logger(__name__)
 MOMENT = MESSAGE.c.due_at.type
-# A lease outlives the gateway's deadline by this: a call starts soon after its claim, and is left alone at 2 s.
+# A lease outlives the gateway's deadline by this, unless that is longer than LONGEST: then it is renewed.
 LEASE_BEYOND = timedelta(seconds=10)
-# A gateway is asked to answer within its deadline; this much later it is left alone, and nobody knows.
+# A gateway is asked to answer within its deadline; 2 s past it the call is left alone, and nobody knows.
 BEYOND_DEADLINE = timedelta(seconds=2)
+# A renewed lease outlives its call by this, as others do: time to record an answer that comes at the last moment.
+TO_RECORD = LEASE_BEYOND - BEYOND_DEADLINE
 LONGEST = timedelta(seconds=30)  # a lease; so long at most what a killed worker tried is nobody's
 RENEWED_EVERY = LONGEST / 3
 TRIED_AGAIN = timedelta(seconds=1)  # where the database could not
@@ -40,7 +42,7 @@ def is_renewed(deadline: timedelta) -> bool:
 
 
 def least_left(deadline: timedelta) -> timedelta:
-    """What must be left of a lease when a call starts: the call is over by then, or its lease was renewed."""
+    """What must be left of a lease at the last look: so long after it the call is over, or its lease was renewed."""
     return LONGEST - RENEWED_EVERY if is_renewed(deadline) else deadline + BEYOND_DEADLINE
 
 
@@ -90,7 +92,7 @@ class Out:
 class Leases:
     """The calls of one desk that may outlast their leases: all renewed together, a third of a lease apart.
 
-    A call ends with its lease: where the database is away for as long, or another took over, it is cut off, and
+    A call ends before its lease: where the database is away for as long, or another took over, it is cut off, and
     nobody knows. So what is found after a lease has ended is surely not being called.
     """
 
@@ -117,12 +119,13 @@ class Leases:
         if not out:
             return
         began = loop.time()
+        ends = began + (LONGEST - TO_RECORD).total_seconds()
         claimed = [one for call in out for one in call.claimed]
         ours = await in_transaction(self._db, lambda conn: renew(self._db, conn, claimed), durable=False)
         for call in out:
             still = all(one.delivery in ours for one in call.claimed)
             if call in self._out and not call.limit.expired():  # others came back meanwhile
-                call.limit.reschedule(min(call.at_latest, began + LONGEST.total_seconds()) if still else began)
+                call.limit.reschedule(min(call.at_latest, ends) if still else began)
 
     def _again(self, after: timedelta) -> None:
         self._next = asyncio.get_running_loop().call_later(after.total_seconds(), self._begin)
@@ -133,13 +136,15 @@ class Leases:
             self._renewing = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
-        after = RENEWED_EVERY
+        after = TRIED_AGAIN
         try:
             await self.renew()
+            after = RENEWED_EVERY
         except Unavailable as error:
             log.warning(error.message, action="renewing_waits")
-            after = TRIED_AGAIN
+        except Exception:  # whatever went wrong with one renewal: without the next, every call that is out is cut off
+            log.exception("leases could not be renewed", action="renewing_failed")
         finally:
             self._renewing = None
-        if self._out:
-            self._again(after)
+            if self._out:
+                self._again(after)
