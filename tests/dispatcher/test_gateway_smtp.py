@@ -282,6 +282,33 @@ async def test_a_delivery_cut_short_leaves_no_connection_open(verb: str) -> None
         await mail.close()
 
 
+async def test_a_delivery_cut_short_sends_no_more_of_its_mail() -> None:
+    # caught: the connection closed as usual, which first sends all that is buffered, the final dot too
+    given_up, rest = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for reply in (b"220", b"250", b"250", b"250", b"354"):
+            writer.write(reply + b" go on\r\n")
+            await reader.readline()
+        await given_up.wait()
+        try:
+            rest.set_result(await reader.read())
+        except ConnectionError:
+            rest.set_result(b"")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    mail = gateway(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    claim = a_claim(a_mail(text="many words\n" * 1_500_000))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await mail.send_many([claim])
+    given_up.set()
+    assert not (await asyncio.wait_for(rest, 10)).endswith(b"\r\n.\r\n")
+    server.close()
+    await server.wait_closed()
+
+
 async def test_a_domain_beyond_ascii_is_said_as_the_mail_says_it() -> None:
     # caught: RCPT with the domain as it was typed, which asks for SMTPUTF8
     async with scripted_server() as server:
