@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,20 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture
 def pair(kafka_url: str) -> Iterator[tuple[Server, Server]]:
     """Two brokers of one cluster; the second may be stopped and started."""
-    first = servers.start("kafka")
-    if first.launch.data is None:
-        first.remove()
-        pytest.skip("the broker is in a container: none can join it")
-    second = Server(kafka.joining(first.launch), kafka.answers)
-    yield first, second
-    second.remove()
-    first.remove()
+    with removed_after(servers.start("kafka")) as first:
+        if first.launch.data is None:
+            pytest.skip("the broker is in a container: none can join it")
+        with removed_after(Server(kafka.joining(first.launch), kafka.answers)) as second:
+            yield first, second
+
+
+@contextmanager
+def removed_after(server: Server) -> Iterator[Server]:
+    """It is removed whatever happens."""
+    try:
+        yield server
+    finally:
+        server.remove()
 
 
 async def test_case_11_too_few_brokers_in_sync(pair: tuple[Server, Server], tmp_path: Path, topic_prefix: str) -> None:

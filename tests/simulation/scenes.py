@@ -57,6 +57,14 @@ async def _silenced(world: World) -> None:
         return
     world.silenced = True
     world.posting += 1  # the world is not at rest before it is on again
+    try:
+        await _off_and_on(world)
+    finally:
+        world.posting -= 1
+        world.silenced = False
+
+
+async def _off_and_on(world: World) -> None:
     off = await _answered(world, partial(_turn, on=True))
     await asyncio.sleep(1)
     until = world.now()
@@ -69,8 +77,6 @@ async def _silenced(world: World) -> None:
         world.silences.append((off, until))
     if world.product:
         world.product.dispatcher.ring()
-    world.posting -= 1
-    world.silenced = False
 
 
 async def _turn(product: Product, conn: AsyncConnection, *, on: bool) -> None:
