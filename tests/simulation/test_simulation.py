@@ -18,6 +18,7 @@ PEOPLE = int(os.environ.get("DANGOL_PEOPLE", "30"))  # the long form has 200
 FIRST = int(os.environ.get("DANGOL_SEED", "101"))
 # Seeds (and people) that once found something the product, or the simulator, has since been mended for.
 FOUND = ((103, PEOPLE), (2, 40), (329, 200))
+SAYS_NO = 18
 HERE = Path(__file__).parents[2]
 
 
@@ -25,6 +26,13 @@ HERE = Path(__file__).parents[2]
 def test_a_month_with_faults_breaks_no_promise(seed: int, people: int) -> None:
     """faults P6-P10, C36-C41, D55-D70, E77-E91, as far as they can be played without a network."""
     assert simulate(seed, people).wrong == []
+
+
+def test_somebody_says_no_between_a_claim_and_its_call() -> None:
+    """A seed in which a page and the kill switch do. Caught: a last look before the call that stops nothing."""
+    played = simulate(SAYS_NO, people=30)
+    assert played.counts["withdrawn"] and played.counts["silences"], "another seed has both"
+    assert played.wrong == []
 
 
 def test_a_seed_plays_the_same_again() -> None:
