@@ -17,7 +17,7 @@ SEEDS = int(os.environ.get("DANGOL_SEEDS", "2"))
 PEOPLE = int(os.environ.get("DANGOL_PEOPLE", "30"))  # the long form has 200
 FIRST = int(os.environ.get("DANGOL_SEED", "101"))
 # Seeds (and people) that once found something the product, or the simulator, has since been mended for.
-FOUND = ((103, PEOPLE), (2, 40), (329, 200))
+FOUND = ((103, PEOPLE), (2, 40), (329, 200), (133, 200))
 SAYS_NO = 18
 HERE = Path(__file__).parents[2]
 

@@ -29,6 +29,7 @@ LOOK_EVERY = {  # on PostgreSQL another worker may have set a moment in a home o
 }
 TURN_SOON = timedelta(milliseconds=10)  # a moment is due, and records from before it are still to be handled
 TURN_LATE = timedelta(milliseconds=80)  # … for longer: the log is behind
+SHORTEST = timedelta(milliseconds=1)  # less than a clock's step may be left to a look, and would not pass
 BACK_OFF = timedelta(seconds=1)
 
 
@@ -112,7 +113,7 @@ class Moments:
                 self.turn = min(self.turn * 2, TURN_LATE)
                 return self.turn
             self.turn = TURN_SOON / 2
-        longest = timedelta(seconds=self._look_at - asyncio.get_running_loop().time())
+        longest = max(SHORTEST, timedelta(seconds=self._look_at - asyncio.get_running_loop().time()))
         return longest if self.next_at is None else min(longest, self.next_at - self._now())
 
     async def _fire_page(self) -> int:
