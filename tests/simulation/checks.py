@@ -40,7 +40,8 @@ class Seen:
     def zone_names(self, profile: str, at: datetime) -> set[str]:
         """The zones a person may be thought to be in at a moment: the last stated, and one being stated."""
         said = self.zones.get(profile, [])
-        newest = max(((happened, zone) for logged, happened, zone in said if logged <= at), default=(at, SEOUL))
+        heard = [(happened, zone) for logged, happened, zone in said if logged <= at]
+        newest = max(reversed(heard), key=lambda one: one[0], default=(at, SEOUL))  # of one moment, the last heard
         return {newest[1], *(zone for logged, _, zone in said if at - MOVING <= logged <= at)}
 
 
@@ -76,7 +77,8 @@ def _seen(world: World) -> Seen:
 
 def _zones(profiles: dict[str, str], events: list[dict[str, Any]]) -> dict[str, list[tuple[datetime, datetime, str]]]:
     found: dict[str, list[tuple[datetime, datetime, str]]] = defaultdict(list)
-    for event in {event["id"]: event for event in reversed(events)}.values():  # a repeat states nothing
+    firsts = {event["id"]: event for event in reversed(events)}.values()  # a repeat states nothing
+    for event in sorted(firsts, key=lambda event: event["offset"]):
         zone = (event.get("traits") or {}).get("timezone")
         profile = profiles.get(event.get("user_id", ""))
         if zone and profile:
