@@ -77,9 +77,7 @@ class Shape:
         written = [list(row) for row in rows]
         for row in written:
             for i in moments:
-                at = row[i]
-                if at is not None:
-                    row[i] = at.isoformat(timespec="microseconds") if at.tzinfo is UTC else moment(at)
+                row[i] = _text(row[i]) if row[i] is not None else None
         return written
 
 

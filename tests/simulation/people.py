@@ -9,11 +9,8 @@ from typing import Any
 from tests.simulation.shop import START
 
 DAYS = 30
-WAVES = (
-    2,
-    2,
-    3,
-)  # in a month: people come together, for each visit of a quiet shop costs as much as a hundred people's
+# In a month: people come together, for each visit of a quiet shop costs as much as a hundred people's.
+WAVES = (2, 2, 3)
 H, M, S, MS = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1), timedelta(milliseconds=1)
 ZONES = ("Asia/Seoul", "Asia/Seoul", "Asia/Seoul", "Asia/Seoul", "America/New_York", None)
 ROADS = ("email", "sms", "push", "kakao")
