@@ -1,9 +1,7 @@
 """Coupon codes: bound once, uploaded ones used up one by one, generated ones never mistaken."""
 
 import asyncio
-from pathlib import Path
 
-import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dangol.db import in_transaction
@@ -11,7 +9,6 @@ from dangol.definitions import Document
 from dangol.messages import CouponIssue
 from dangol_dispatcher import coupons
 from dangol_dispatcher.rulebook import PoolRule
-from tests.support.databases import sqlite_copy
 from tests.support.dispatching import (
     NOON,
     WORKSPACE,
@@ -23,11 +20,6 @@ from tests.support.dispatching import (
     open_shop,
     some_facts,
 )
-
-
-@pytest.fixture
-def url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    return sqlite_copy(migrated_sqlite, tmp_path)
 
 
 async def bound(shop: Shop, issue: str, pool: PoolRule) -> str | None:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from dangol.messages import Cancel
 from dangol_dispatcher import replay, switches
 from dangol_dispatcher.answering import WORKERS_ENDED
 from dangol_dispatcher.model import Accepted, Ambiguous, Claimed, Later, Outcome, Rejected
-from tests.support.databases import sqlite_copy
 from tests.support.dispatching import (
     NOON,
     WORKSPACE,
@@ -34,11 +32,6 @@ from tests.support.dispatching import (
 )
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    return sqlite_copy(migrated_sqlite, tmp_path)
 
 
 @asynccontextmanager

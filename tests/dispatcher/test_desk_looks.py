@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from dangol_dispatcher.desk import KEPT_FOR, Desk
 from dangol_dispatcher.links import UNSUBSCRIBE, Sealer
 from dangol_dispatcher.model import Claimed, Later, Outcome
 from dangol_dispatcher.stock import Stock
-from tests.support.databases import sqlite_copy
 from tests.support.dispatching import (
     WORKSPACE,
     Shop,
@@ -28,11 +26,6 @@ from tests.support.dispatching import (
     open_shop,
     some_facts,
 )
-
-
-@pytest.fixture
-def url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    return sqlite_copy(migrated_sqlite, tmp_path)
 
 
 class CountedDesk(Desk):

@@ -1,7 +1,6 @@
 """What providers tell of a message: once, in any order, and never to lower a status."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from dangol.errors import Invalid
 from dangol.events import Fate
 from dangol_dispatcher.model import Ambiguous
 from dangol_dispatcher.receipts import Receipt, read_receipts, take
-from tests.support.databases import sqlite_copy
 from tests.support.dispatching import (
     WORKSPACE,
     Shop,
@@ -22,11 +20,6 @@ from tests.support.dispatching import (
     open_shop,
     some_facts,
 )
-
-
-@pytest.fixture
-def url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    return sqlite_copy(migrated_sqlite, tmp_path)
 
 
 async def tell(shop: Shop, kind: str, event_id: str = "1", message: str = "m1", workspace: str = WORKSPACE) -> None:
