@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dangol import metrics
 from dangol.db import Db, in_transaction
 from dangol.errors import Lost, Unavailable
-from dangol.positions import Held, Move, load_positions, save_positions, take_positions
+from dangol.positions import Held, Move, load_positions, save_positions, set_back, take_positions
 from dangol.stream import Record, Stream
 from dangol.topics import Topic
 
@@ -23,6 +23,7 @@ LEFT_ALONE = 10.0  # seconds a partition another took is left to him, unless a r
 BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds
 JOIN_AGAIN = 1.0  # seconds
 RESTS_AT_MOST = 0.1  # seconds after a batch, where all wait for one connection
+RESTS_UNHURRIED = 0.001, 0.25  # seconds after a batch, for each of its records and at most, where nobody waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,14 @@ class Place:
 
 
 class Subscription:
-    """One member's reading of a topic for a group, its positions kept in our database and fenced by an epoch."""
+    """One member's reading of a topic for a group, its positions kept in our database and fenced by an epoch.
 
-    def __init__(self, stream: Stream, db: Db, topic: Topic, group: str, member: str) -> None:
-        self._db, self._topic, self.group, self._member = db, topic, group, member
+    `apart`: that database is not the one an embedded log is in. Then a power cut may take back the log's end and
+    leave the position that was saved of it: we read on where the log ends, since what was lost is done again.
+    """
+
+    def __init__(self, stream: Stream, db: Db, topic: Topic, group: str, member: str, *, apart: bool = False) -> None:
+        self._db, self._topic, self.group, self._member, self._apart = db, topic, group, member, apart
         self._reader = stream.reader(topic, group, member, self._reassigned)
         self._assigned: frozenset[int] = frozenset()
         self._places: dict[int, Place] = {}
@@ -65,6 +70,9 @@ class Subscription:
 
     async def start(self) -> None:
         """Join the group."""
+        end = self._reader.end_offset(0) if self._apart else None
+        if end is not None:
+            await in_transaction(self._db, lambda conn: set_back(conn, self._topic, self.group, 0, end))
         await self._reader.start()
 
     async def close(self) -> None:
@@ -257,17 +265,21 @@ async def run_batches(
     *,
     at_most: int | Callable[[], int] = 1000,
     wait: timedelta = timedelta(milliseconds=500),
+    unhurried: bool = False,
 ) -> None:
     """Hand each batch with records to `handle`, which saves it in its transaction, until `stop`; `at_most` so many.
 
     A batch that is `Lost` is dropped, one that met `Unavailable` is repeated after a pause, and any other raise is
     too, until it happened `RAISES_IN_A_ROW` times: then it is raised, and the worker is over. On a database of one
     connection a batch that was not full is followed by a rest as long as it took: the next is larger, and costs less.
+    `unhurried`: nothing waits for what the batch leads to, so the rest is longer, by how many records there were.
     """
     raises = refusals = 0
     while not stop.is_set():
         try:
-            rest = await _one_batch(subscription, handle, at_most() if callable(at_most) else at_most, wait)
+            size = at_most() if callable(at_most) else at_most
+            done, took = await _one_batch(subscription, handle, size, wait)
+            rest = _rest(subscription, done, size, took, unhurried=unhurried)
             raises = refusals = 0
             if rest:
                 with suppress(TimeoutError):
@@ -290,11 +302,11 @@ async def run_batches(
 
 async def _one_batch(
     subscription: Subscription, handle: Callable[[Batch], Awaitable[None]], at_most: int, wait: timedelta
-) -> float:
-    """Handle the next records, if there are any; how many seconds to rest then."""
+) -> tuple[int, float]:
+    """Handle the next records, if there are any; how many, and how many seconds it took."""
     batch = await subscription.read(at_most, wait)
     if not batch.records:
-        return 0
+        return 0, 0
     began = asyncio.get_running_loop().time()
     try:
         with metrics.BATCH_SECONDS.labels(subscription.group).time():
@@ -303,6 +315,14 @@ async def _one_batch(
         subscription.rewind(batch)
         raise
     subscription.saved(batch)
-    if not subscription.in_turn or len(batch.records) >= at_most:
+    return len(batch.records), asyncio.get_running_loop().time() - began
+
+
+def _rest(subscription: Subscription, records: int, at_most: int, took: float, *, unhurried: bool) -> float:
+    """How many seconds to wait for more, after a batch that took all there was."""
+    if records >= at_most:
         return 0
-    return min(asyncio.get_running_loop().time() - began, RESTS_AT_MOST)
+    if unhurried:
+        each, longest = RESTS_UNHURRIED
+        return min(records * each, longest)
+    return min(took, RESTS_AT_MOST) if subscription.in_turn else 0

@@ -27,6 +27,7 @@ PRAGMAS = (
     "temp_store=MEMORY",
     "cache_size=-65536",
     "journal_size_limit=67108864",
+    "wal_autocheckpoint=8000",  # pages, 32 MB: a commit writes hundreds, and a checkpoint waits for the disk twice
 )
 # A stopped worker's open transaction must not block its successor for longer than these.
 SERVER_SETTINGS = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -73,6 +73,28 @@ async def load_positions(conn: AsyncConnection, topic: Topic, group: str) -> lis
         col(Position.group) == group, col(Position.topic) == topic.value
     )
     return [Held(*row) for row in (await conn.execute(wanted)).all()]
+
+
+async def load_groups(conn: AsyncConnection, topic: Topic) -> dict[str, int]:
+    """By group, where the one furthest behind of its partitions is."""
+    wanted = (
+        select(col(Position.group), func.min(Position.position))
+        .where(col(Position.topic) == topic.value)
+        .group_by(col(Position.group))
+    )
+    rows = (await conn.execute(wanted)).all()
+    return {group: position or 0 for group, position in rows}
+
+
+async def set_back(conn: AsyncConnection, topic: Topic, group: str, partition: int, end: int) -> None:
+    """A position beyond the log's end becomes that end."""
+    beyond = (
+        update(Position)
+        .where(col(Position.group) == group, col(Position.topic) == topic.value)
+        .where(col(Position.partition) == partition, col(Position.position) > end)
+        .values(position=end)
+    )
+    await conn.execute(beyond)
 
 
 async def save_positions(conn: AsyncConnection, topic: Topic, group: str, moves: Sequence[Move]) -> None:

@@ -26,7 +26,7 @@ class Settings:
     replication: int = 3  # at most; fewer where there are fewer brokers
     kafka_password: str = ""
     db: str = ""  # sqlite:///… | postgresql://…
-    archive: str = ""
+    archive: str = ""  # the archive's own sqlite:///… | postgresql://…; empty: in `db`
     workspace: str = "default"  # of the two keys below
     write_key: str = ""
     secret_key: str = ""
@@ -111,6 +111,8 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise Invalid("bad_setting", "DANGOL_LOG is sqlite:///… or kafka://host:port,…", where="DANGOL_LOG")
     if settings.db.partition("://")[0] not in ("sqlite", "postgresql"):
         raise Invalid("bad_setting", "DANGOL_DB is sqlite:///… or postgresql://…", where="DANGOL_DB")
+    if settings.archive and settings.archive.partition("://")[0] not in ("sqlite", "postgresql"):
+        raise Invalid("bad_setting", "DANGOL_ARCHIVE is sqlite:///… or postgresql://…", where="DANGOL_ARCHIVE")
     _refuse_keys(settings)
     _refuse_numbers(settings)
 

@@ -13,9 +13,10 @@ from dangol.db import Clock, Db, moment
 from dangol.driver import fetch, run_each
 from dangol.errors import Unavailable
 from dangol.flusher import Flusher, refuse_too_large
+from dangol.positions import load_groups
 from dangol.recent import Recent
 from dangol.stream import Outgoing, Reader, Reassigned, Record
-from dangol.tables import Logged, Position
+from dangol.tables import Logged
 from dangol.topics import Topic
 from dangol.turns import Haste
 
@@ -97,15 +98,19 @@ class SqliteStream:
         return deleted
 
     async def _prune_page(self, topic: Topic, before: datetime) -> int:
-        needed = select(func.min(Position.position)).where(col(Position.topic) == topic.value).scalar_subquery()
-        old = (
-            select(col(Logged.id))
-            .where(col(Logged.topic) == topic.value, col(Logged.at) < before)
-            .where(col(Logged.id) < func.coalesce(needed, self._tails[topic] + 1))
-            .order_by(col(Logged.id))
-            .limit(PAGE)
-        )
+        end = self._tails[topic] + 1
         async with self._db.transaction() as conn:
+            kept = await load_groups(conn, topic)
+            apart = [
+                reader.shown for (read, group), reader in self._readers.items() if read is topic and group not in kept
+            ]
+            needed = min([*kept.values(), *apart], default=end)
+            old = (
+                select(col(Logged.id))
+                .where(col(Logged.topic) == topic.value, col(Logged.at) < before, col(Logged.id) < min(needed, end))
+                .order_by(col(Logged.id))
+                .limit(PAGE)
+            )
             return (await conn.execute(delete(Logged).where(col(Logged.id).in_(old)))).rowcount
 
     async def _prune_by_and_by(self) -> None:
@@ -149,6 +154,7 @@ class SqliteReader:
         self._stream, self._topic, self._group, self._reassigned = stream, topic, group, reassigned
         self._next: int | None = None  # None: the partition is not ours
         self._last_at: datetime | None = None
+        self.shown = 0  # the position saved, for whoever prunes: a group may keep it in a database of its own
 
     async def start(self) -> None:
         """See the port. Takes the partition from a reader of the same group."""
@@ -198,7 +204,8 @@ class SqliteReader:
         return None
 
     async def show(self, positions: Mapping[int, int]) -> None:
-        """The positions are in the same database: there is nobody else to show them to."""
+        """See the port. Whoever prunes the log sees it."""
+        self.shown = positions.get(0, self.shown)
 
     async def close(self) -> None:
         """See the port."""

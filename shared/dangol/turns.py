@@ -1,4 +1,4 @@
-"""Who is next at a database of one connection: those a client waits for, then all others as they came, archives last.
+"""Who is next at a database of one connection: clients and moments, then all others as they came, archives last.
 
 Who comes first gets small batches, who comes later finds larger ones: so a crowd at the door is let in at once, and
 what it leads to is done a hundred at a time.
@@ -14,7 +14,7 @@ PATIENCE = 0.25  # seconds after which who is patient is no longer passed over
 class Haste(IntEnum):
     """How long somebody may wait."""
 
-    URGENT = 0  # a client waits for the answer: next, but never twice while others wait
+    URGENT = 0  # a client waits for the answer, or a moment has come: next, but never twice while others wait
     FAIR = 1  # in the order they came
     PATIENT = 2  # after all others, for `PATIENCE`
 

@@ -157,7 +157,11 @@ def _settings(keys: dict[str, str], *, host: str, port: int, data: Path) -> Sett
     known = {
         name.removeprefix("DANGOL_").lower(): value for name, value in keys.items() if name != "DANGOL_BROWSER_KEY"
     }
-    defaults = {"DANGOL_LOG_LEVEL": "warning", "DANGOL_PUBLIC_URL": f"http://{host}:{port}"}
+    defaults = {
+        "DANGOL_LOG_LEVEL": "warning",
+        "DANGOL_PUBLIC_URL": f"http://{host}:{port}",
+        "DANGOL_ARCHIVE": f"sqlite:///{data}/archive.db",  # a connection, and a core, of its own
+    }
     environment = defaults | dict(os.environ)
     return read_settings(environment, **known, db=file, log=file, host=host, port=port, data=str(data))
 

@@ -28,16 +28,16 @@ MOST_DECISIONS = 1000
 NEWEST_EVENTS = 100
 
 
-def make_router(db: Db, bell: Bell, settings: Settings) -> APIRouter:
-    """The routes of insights."""
+def make_router(db: Db, archived: Db, bell: Bell, settings: Settings) -> APIRouter:
+    """The routes of insights; `archived` is the archive's database, `db` has what is published."""
     router = APIRouter(prefix="/api", tags=["insights"])
-    _add_why(router, db, settings)
-    _add_lists(router, db)
+    _add_why(router, db, archived, settings)
+    _add_lists(router, archived)
 
     @router.delete("/archive", summary="Forget what is kept of a person")
     async def forget(key: Eraser, user_id: Text = None, anonymous_id: Text = None) -> Response:
         """`{events, decisions}`: how many rows were deleted."""
-        async with db.transaction() as conn:
+        async with archived.transaction() as conn:
             person = await archive.person_of(conn, key.workspace, _person(user_id, anonymous_id))
             forgotten = await archive.forget(conn, key.workspace, person)
         return _json(forgotten)
@@ -45,13 +45,13 @@ def make_router(db: Db, bell: Bell, settings: Settings) -> APIRouter:
     @router.get("/tail", summary="Each event and what it decided, live")
     async def tail(request: Request, key: Reader, lang: Text = None) -> Response:
         """Server-sent events, one a line: `{at, who, text, verdict}`."""
-        lines = Tail(db, bell, key.workspace, _language(request, lang)).stream()
+        lines = Tail(archived, bell, key.workspace, _language(request, lang)).stream()
         return StreamingResponse(lines, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     return router
 
 
-def _add_why(router: APIRouter, db: Db, settings: Settings) -> None:
+def _add_why(router: APIRouter, db: Db, archived: Db, settings: Settings) -> None:
     # The inbox page of this machine asks too.
     workspace_of = Annotated[str, Depends(local_or_secret(settings, SCOPE))]
 
@@ -66,7 +66,7 @@ def _add_why(router: APIRouter, db: Db, settings: Settings) -> None:
     ) -> Response:
         """`{timeline: [{at, local_at, verdict, reason, text, …}], summary, zone, …}`, in the order of time."""
         person = _person(user_id, anonymous_id)
-        asked = await _on_record(db, workspace, person, journey)
+        asked = await _on_record(db, archived, workspace, person, journey)
         language, zone = _language(request, lang), zone_of(asked.events, asked.definitions)
         lines, summary = answer(asked, sentences.language(language), zone)
         said = {"user_id": user_id, "anonymous_id": anonymous_id, "profiles": asked.person.profiles}
@@ -97,13 +97,14 @@ def _add_lists(router: APIRouter, db: Db) -> None:
         return _json({"rejects": [_reject(one.payload) for one in found], "next": _next(found)})
 
 
-async def _on_record(db: Db, workspace: str, person: Person, journey: str | None) -> Asked:
+async def _on_record(db: Db, archived: Db, workspace: str, person: Person, journey: str | None) -> Asked:
     """What the archive and the definitions have for the question."""
     newest = Wanted(user_id=person.user_id, anonymous_id=person.anonymous_id, limit=NEWEST_EVENTS)
-    async with db.transaction() as conn:
+    async with archived.transaction() as conn:
         person = await archive.person_of(conn, workspace, person)
         decided = await archive.timeline(conn, workspace, person, MOST_DECISIONS)
         events = await archive.find_events(conn, workspace, newest)
+    async with db.transaction() as conn:
         published = await definitions.load(conn, workspace)
     return Asked(person, journey, [one.payload for one in events], decided, published.get(workspace))
 

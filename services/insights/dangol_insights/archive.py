@@ -11,7 +11,7 @@ from sqlmodel import col
 from dangol.codec import encode
 from dangol.decisions import Decision
 from dangol.events import Event
-from dangol.rows import MOMENT, TEXT, Shape, write
+from dangol.rows import MOMENT, TEXT, Shape, execute
 from dangol_insights.model import Counts, Kept, Person, Wanted
 from dangol_insights.tables import ArchiveDecision, ArchiveEvent
 
@@ -43,7 +43,7 @@ DECISIONS = Shape(
     )
 )
 PUT_EVENTS, PUT_DECISIONS = (
-    f"INSERT INTO {table} ({shape.names}) {{rows}} ON CONFLICT DO NOTHING"
+    f"INSERT INTO {table} ({shape.names}) SELECT {shape.names} FROM {{r}} WHERE true ON CONFLICT DO NOTHING"
     for table, shape in (("archive_event", EVENTS), ("archive_decision", DECISIONS))
 )
 _events = msgspec.json.Decoder(Event)
@@ -56,7 +56,7 @@ async def save_events(conn: AsyncConnection, events: Sequence[Event]) -> None:
         (one.workspace, one.id, one.at, one.name, one.user_id, one.anonymous_id, encode(one).decode()) for one in events
     ]
     if rows:
-        await write(conn, PUT_EVENTS, EVENTS, rows)
+        await execute(conn, PUT_EVENTS, EVENTS, rows)
 
 
 async def save_decisions(conn: AsyncConnection, decisions: Sequence[Decision]) -> None:
@@ -79,7 +79,7 @@ async def save_decisions(conn: AsyncConnection, decisions: Sequence[Decision]) -
         for one in decisions
     ]
     if rows:
-        await write(conn, PUT_DECISIONS, DECISIONS, rows)
+        await execute(conn, PUT_DECISIONS, DECISIONS, rows)
 
 
 async def find_events(conn: AsyncConnection, workspace: str, wanted: Wanted) -> list[Kept[Event]]:

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from dangol.front import COLD
 from dangol.service import House, Service
 from dangol_insights.api import make_router
+from dangol_insights.place import open_archive
 from dangol_insights.tail import Bell
 from dangol_insights.worker import Reading
 
@@ -51,4 +52,5 @@ class Insights:
 async def open_service(house: House) -> AsyncIterator[Service]:
     """The insights role, open."""
     bell = Bell()
-    yield Insights(Reading(house, bell.ring), bell, make_router(house.db, bell, house.settings))
+    async with open_archive(house) as db:
+        yield Insights(Reading(house, db, bell.ring), bell, make_router(house.db, db, bell, house.settings))

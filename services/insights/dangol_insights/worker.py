@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dangol import metrics
 from dangol.codec import decode_decision, decode_event
 from dangol.consume import Batch, Subscription, joined, run_batches
-from dangol.db import in_transaction
+from dangol.db import Db, in_transaction
 from dangol.errors import Invalid
 from dangol.service import House
 from dangol.topics import Topic
@@ -21,26 +21,28 @@ from dangol_insights.archive import save_decisions, save_events
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 GROUP = "insights"
-AT_MOST = 500  # records a batch: with SQLite a transaction holds the one connection
+AT_MOST = 500  # records a batch, where others wait for the same connection
+AT_MOST_APART = 2000  # … where nobody does
 
 
 class Reading:
     """The two subscriptions, and what a batch of each becomes."""
 
-    def __init__(self, house: House, kept: Callable[[], None]) -> None:
-        self._db, self._kept = house.db, kept
-        self.events = _subscription(house, Topic.EVENTS)
-        self.decisions = _subscription(house, Topic.DECISIONS)
+    def __init__(self, house: House, db: Db, kept: Callable[[], None]) -> None:
+        self._db, self._kept, self._apart = db, kept, db is not house.db
+        self.events = _subscription(house, db, Topic.EVENTS)
+        self.decisions = _subscription(house, db, Topic.DECISIONS)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until `stop`."""
         both = ((self.events, self._keep_events), (self.decisions, self._keep_decisions))
         for subscription, _ in both:
             await joined(subscription, stop)
+        at_most = AT_MOST_APART if self._apart else AT_MOST
         try:
             async with asyncio.TaskGroup() as tasks:
                 for subscription, keep in both:
-                    tasks.create_task(run_batches(subscription, keep, stop, at_most=AT_MOST))
+                    tasks.create_task(run_batches(subscription, keep, stop, at_most=at_most, unhurried=True))
         finally:
             for subscription, _ in both:
                 await subscription.close()
@@ -86,8 +88,9 @@ def decoded(batch: Batch, decode: Callable[[bytes], T], topic: Topic) -> Sequenc
     return found
 
 
-def _subscription(house: House, topic: Topic) -> Subscription:
-    return Subscription(house.stream, house.db, topic, GROUP, house.settings.member)
+def _subscription(house: House, db: Db, topic: Topic) -> Subscription:
+    apart = house.settings.embedded and db is not house.db
+    return Subscription(house.stream, db, topic, GROUP, house.settings.member, apart=apart)
 
 
 def _reached(subscription: Subscription, now: datetime) -> bool:

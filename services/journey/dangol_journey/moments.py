@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dangol.consume import Subscription
 from dangol.db import in_transaction
 from dangol.errors import Unavailable
+from dangol.turns import Haste
 from dangol_journey.batch import Settled, TooManyRaised, Workshop, settle_wakes
 from dangol_journey.handling import report
 from dangol_journey.pace import Pace
@@ -127,7 +128,7 @@ class Moments:
         self.busy = True
         try:
             work = partial(self._wake, reached=horizons, homes=reached.keys())
-            done, seen = await in_transaction(self.shop.db, work, durable=False)
+            done, seen = await in_transaction(self.shop.db, work, durable=False, haste=Haste.URGENT)
         except DBAPIError:
             if self.page == 1:
                 raise
