@@ -4,6 +4,7 @@ import os
 import platform
 import sqlite3
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ async def told(log: str, db: str) -> dict[str, str]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "revision": _revision(),
         "machine": f"{os.cpu_count()} cores ({_processor()}), {_memory()} GiB, {platform.platform(terse=True)}",
-        "python": platform.python_version(),
+        "python": f"{platform.python_version()} of {sys.base_prefix}",
         "sqlite": sqlite3.sqlite_version,
     }
     if db:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import DateTime, Dialect, String, func, select
+from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -107,7 +107,7 @@ class Db:
         """The database's clock, by which everything due is judged; read it once a transaction."""
         if self.dialect == "sqlite":
             return self.clock()
-        found: datetime = (await conn.execute(select(func.clock_timestamp()))).scalar_one()
+        found: datetime = (await conn.exec_driver_sql("SELECT clock_timestamp()")).scalar_one()
         return found.astimezone(UTC)
 
     def upsert(self, table: Any) -> Any:

@@ -5,6 +5,7 @@ column on PostgreSQL. Statements of SQLAlchemy's are compiled once under a name 
 """
 
 import re
+from collections import namedtuple
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -163,16 +164,43 @@ def asked(name: str, kind: TypeEngine[Any] | type[String] = String) -> BindParam
 
 
 async def run_many(
-    conn: AsyncConnection, name: tuple[str, ...], statement: Callable[[], UpdateBase], rows: Sequence[Mapping[str, Any]]
+    conn: AsyncConnection,
+    name: tuple[str, ...],
+    statement: Callable[[], UpdateBase],
+    rows: Sequence[Mapping[str, Any]],
+    key: Sequence[str] = (),
 ) -> None:
     """Run a statement for each of these rows, all with the same names in the same order.
 
     What SQLAlchemy does for each row of a list cost more than the database's work: here it compiles the statement of a
-    `name` once, and the rows go to the driver as they are.
+    `name` once, and the rows go to the driver as they are; on PostgreSQL as one statement, unless two of them say by
+    `key` that they change the same row (the last is to win). Without a key nothing that is there is changed.
     """
     made, names, _ = _compile(conn, (*name, *rows[0]), statement, list(rows[0]))
     ordered = [tuple([row[one] for one in names]) for row in rows]
-    await run_each(conn, made, [_plain(row) for row in ordered] if conn.dialect.name == "sqlite" else ordered)
+    if conn.dialect.name == "sqlite":
+        await run_each(conn, made, [_plain(row) for row in ordered])
+    elif len(rows) > 1 and len({tuple([row[one] for one in key]) for row in rows}) == (len(rows) if key else 1):
+        await fetch(conn, _for_all(made), [list(column) for column in zip(*ordered, strict=True)])
+    else:
+        await run_each(conn, made, ordered)
+
+
+_GIVEN = re.compile(r"\$(\d+)::(TIMESTAMP WITH TIME ZONE|[A-Z]+)")
+_VALUES = re.compile(r"VALUES \(([^()]*)\)")
+
+
+@cache
+def _for_all(made: str) -> str:
+    """A compiled INSERT or UPDATE of one row as the statement for many: each parameter an array with a value a row."""
+    kinds = {int(number): kind for number, kind in _GIVEN.findall(made)}
+    names = ", ".join(f"p{number}" for number in sorted(kinds))
+    source = f"unnest({', '.join(f'${number}::{kinds[number]}[]' for number in sorted(kinds))}) AS r({names})"
+    written = _GIVEN.sub(lambda found: f"r.p{found[1]}", made)
+    if written.startswith("INSERT"):
+        return _VALUES.sub(lambda found: f"SELECT {found[1]} FROM {source}", written)
+    before, where, after = written.partition("WHERE")
+    return f"{before} FROM {source} {where}{after}"
 
 
 async def read(
@@ -181,11 +209,24 @@ async def read(
     statement: Callable[[], Select[Any] | CompoundSelect[Any]],
     **values: Any,
 ) -> Sequence[Any]:
-    """The rows of the statement of a `name`, compiled once, its named parameters given. Moments come as the driver has
-    them: see `as_moment`."""
+    """The rows of the statement of a `name`, compiled once, its named parameters given: named tuples. Moments come as
+    the driver has them: see `as_moment`."""
     made, names, given = _compile(conn, name, statement, None)
     row = [values[one] if one in values else given[one] for one in names]
-    return (await conn.exec_driver_sql(made, _plain(row) if conn.dialect.name == "sqlite" else tuple(row))).all()
+    found = await fetch(conn, made, _plain(row) if conn.dialect.name == "sqlite" else row)
+    return list(map(_row_of(conn.dialect.name, name, statement)._make, found))
+
+
+_rows: dict[tuple[str, ...], Any] = {}
+
+
+def _row_of(dialect: str, name: tuple[str, ...], statement: Callable[[], Select[Any] | CompoundSelect[Any]]) -> Any:
+    """The type of the rows of a statement, by the names of its columns."""
+    key = (dialect, *name)
+    if key not in _rows:
+        columns = list(statement().selected_columns.keys())
+        _rows[key] = namedtuple("Found", columns, rename=True)
+    return _rows[key]
 
 
 def _plain(row: Sequence[Any]) -> tuple[Any, ...]:

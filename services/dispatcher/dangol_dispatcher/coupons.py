@@ -78,7 +78,7 @@ async def mark_said(conn: AsyncConnection, workspace: str, issues: Collection[Co
     change = {"before": "reserved", "after": "said", "here": workspace}
     rows = [{**change, "of": pool, "named": issue} for pool, issue in sorted({(one.pool, one.issue) for one in issues})]
     if rows:
-        await run_many(conn, ("said",), _saying, rows)
+        await run_many(conn, ("said",), _saying, rows, ["of", "named"])
 
 
 async def counts(conn: AsyncConnection, workspace: str) -> Mapping[str, dict[str, int]]:

@@ -57,7 +57,7 @@ async def save_claimed(db: Db, conn: AsyncConnection, claimed: Sequence[Claimed]
     if not claimed:
         return
     rows = [_delivery_row(one, number) for one in sorted(claimed, key=lambda one: one.delivery)]
-    await run_many(conn, ("claim",), lambda: _claiming(db), rows)
+    await run_many(conn, ("claim",), lambda: _claiming(db), rows, ["id"])
     await put(db, conn, ATTEMPT, [_attempt_row(one, now) for one in claimed])
 
 
@@ -65,8 +65,8 @@ async def save_answered(conn: AsyncConnection, answered: Sequence[Answered], now
     """Close the attempts, and count them."""
     if not answered:
         return
-    await run_many(conn, ("close",), _closing, [_attempt_end(one, now) for one in answered])
-    await run_many(conn, ("count",), _counting, [_delivery_end(one) for one in answered])
+    await run_many(conn, ("close",), _closing, [_attempt_end(one, now) for one in answered], ["of", "number"])
+    await run_many(conn, ("count",), _counting, [_delivery_end(one) for one in answered], ["of"])
 
 
 def _claiming(db: Db) -> UpdateBase:

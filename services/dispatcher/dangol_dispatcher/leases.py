@@ -67,8 +67,8 @@ async def renew(db: Db, conn: AsyncConnection, claimed: Sequence[Claimed]) -> se
     fences = {row.id: row.fence for row in await read(conn, ("leases",), standing, ids=ids)}
     ours = [one for one in claimed if fences.get(one.delivery) == one.fence]
     if ours:
-        await run_many(conn, ("renew",), _due_later, [{"of": one.message, "until": until} for one in ours])
-        await run_many(conn, ("renew lease",), _lasting, [{"of": one.delivery, "until": until} for one in ours])
+        await run_many(conn, ("renew",), _due_later, [{"of": one.message, "until": until} for one in ours], ["of"])
+        await run_many(conn, ("renew lease",), _lasting, [{"of": one.delivery, "until": until} for one in ours], ["of"])
     return {one.delivery for one in ours}
 
 

@@ -125,7 +125,7 @@ async def save_turns(conn: AsyncConnection, turns: Sequence[tuple[Waiting, Turn]
     if not turns:
         return
     changed = [_changes(waiting, turn, now) for waiting, turn in turns]
-    await run_many(conn, ("move on",), lambda: _moving(changed[0]), changed)
+    await run_many(conn, ("move on",), lambda: _moving(changed[0]), changed, ["row_id"])
 
 
 def _moving(row: Row) -> UpdateBase:

@@ -39,7 +39,8 @@ async def put_new(db: Db, conn: AsyncConnection, table: Table, rows: Sequence[Ro
 async def put(db: Db, conn: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows; one whose key is there already is overwritten."""
     if rows:
-        await run_many(conn, ("put", table.name), lambda: _overwriting(db, table, rows[0]), rows)
+        key = [column.name for column in table.primary_key]
+        await run_many(conn, ("put", table.name), lambda: _overwriting(db, table, rows[0]), rows, key)
 
 
 def _overwriting(db: Db, table: Table, row: Row) -> UpdateBase:

@@ -9,6 +9,7 @@ from dangol.db import UtcDateTime
 from dangol_dispatcher import edge_tables as edge_tables
 
 OPEN = "status IN ('asked', 'held', 'claimed', 'retrying')"
+COUNTED = "counted_at IS NOT NULL"
 FREE = "state = 'free'"
 
 
@@ -81,7 +82,7 @@ class Message(SQLModel, table=True):
             "message_expiry", "workspace", "gateway", "expires_at", postgresql_where=text(OPEN), sqlite_where=text(OPEN)
         ),
         Index("message_open_of", "profile", postgresql_where=text(OPEN), sqlite_where=text(OPEN)),
-        Index("message_counted", "profile", "counted_at"),
+        Index("message_counted", "profile", "counted_at", postgresql_where=text(COUNTED), sqlite_where=text(COUNTED)),
         Index("message_of_user", "workspace", "user_id", "asked_at"),
         Index("message_of_journey", "workspace", "journey", "asked_at"),
     )

@@ -112,7 +112,7 @@ async def person_of(conn: AsyncConnection, workspace: str, person: Person) -> Pe
     table = ArchiveDecision
     known = await conn.execute(
         select(col(table.profile))
-        .where(col(table.workspace) == workspace, _named(table, person), col(table.profile).is_not(None))
+        .where(_named(table, workspace, person), col(table.profile).is_not(None))
         .distinct()
         .limit(20)
     )
@@ -122,10 +122,9 @@ async def person_of(conn: AsyncConnection, workspace: str, person: Person) -> Pe
 async def timeline(conn: AsyncConnection, workspace: str, person: Person, limit: int) -> list[Decision]:
     """What was decided about a person, the newest `limit`, in the order of time."""
     table = ArchiveDecision
-    whose = or_(_named(table, person), col(table.profile).in_(person.profiles))
     rows = (
         select(col(table.body))
-        .where(col(table.workspace) == workspace, whose)
+        .where(_whose(workspace, person))
         .order_by(col(table.at).desc(), col(table.number).desc())
         .limit(limit)
     )
@@ -134,9 +133,8 @@ async def timeline(conn: AsyncConnection, workspace: str, person: Person, limit:
 
 async def forget(conn: AsyncConnection, workspace: str, person: Person) -> Counts:
     """Delete all that is kept of a person; how many events and decisions that were."""
-    about_events = delete(ArchiveEvent).where(col(ArchiveEvent.workspace) == workspace, _named(ArchiveEvent, person))
-    whose = or_(_named(ArchiveDecision, person), col(ArchiveDecision.profile).in_(person.profiles))
-    about_decisions = delete(ArchiveDecision).where(col(ArchiveDecision.workspace) == workspace, whose)
+    about_events = delete(ArchiveEvent).where(_named(ArchiveEvent, workspace, person))
+    about_decisions = delete(ArchiveDecision).where(_whose(workspace, person))
     return Counts((await conn.execute(about_events)).rowcount, (await conn.execute(about_decisions)).rowcount)
 
 
@@ -160,13 +158,21 @@ def _about(table: Any, wanted: Wanted) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _named(table: Any, person: Person) -> ColumnElement[bool]:
+def _named(table: Any, workspace: str, person: Person) -> ColumnElement[bool]:
+    """What is under one of the person's ids. Each way has the workspace, so that SQLite has an index for each."""
     names = [
-        getattr(table, name) == value
+        and_(table.workspace == workspace, getattr(table, name) == value)
         for name, value in (("user_id", person.user_id), ("anonymous_id", person.anonymous_id))
         if value
     ]
     return or_(*names)
+
+
+def _whose(workspace: str, person: Person) -> ColumnElement[bool]:
+    """Decisions under one of the person's ids, or about one of the profiles."""
+    table = ArchiveDecision
+    about = and_(col(table.workspace) == workspace, col(table.profile).in_(person.profiles))
+    return or_(_named(table, workspace, person), about)
 
 
 def _page(

@@ -2,11 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, Index, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from dangol.db import UtcDateTime
 from dangol.tables import BigId
+
+
+def _known(name: str, workspace: str, column: str, *more: str) -> Index:
+    """An index of the rows that have a value in this column: most have none."""
+    has_one = text(f"{column} IS NOT NULL")
+    return Index(name, workspace, column, *more, postgresql_where=has_one, sqlite_where=has_one)
 
 
 class ArchiveEvent(SQLModel, table=True):
@@ -16,7 +22,7 @@ class ArchiveEvent(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("workspace", "id", name="archive_event_once"),
         Index("archive_event_of_user", "workspace", "user_id", "at"),
-        Index("archive_event_of_anonymous", "workspace", "anonymous_id", "at"),
+        _known("archive_event_of_anonymous", "workspace", "anonymous_id", "at"),
         Index("archive_event_of_name", "workspace", "name", "at"),
     )
     number: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
@@ -36,11 +42,11 @@ class ArchiveDecision(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("workspace", "id", name="archive_decision_once"),
         Index("archive_decision_of_user", "workspace", "user_id", "at"),
-        Index("archive_decision_of_anonymous", "workspace", "anonymous_id", "at"),
+        _known("archive_decision_of_anonymous", "workspace", "anonymous_id", "at"),
         Index("archive_decision_of_profile", "workspace", "profile", "at"),
-        Index("archive_decision_of_input", "workspace", "input"),
-        Index("archive_decision_of_message", "workspace", "message"),
-        Index("archive_decision_of_journey", "workspace", "journey", "at"),
+        _known("archive_decision_of_input", "workspace", "input"),
+        _known("archive_decision_of_message", "workspace", "message"),
+        _known("archive_decision_of_journey", "workspace", "journey", "at"),
         Index("archive_decision_of_verdict", "workspace", "verdict", "at"),
     )
     number: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
