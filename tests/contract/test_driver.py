@@ -1,17 +1,21 @@
 """Statements handed to the driver are part of the transaction, and what they raise is told as SQLAlchemy's is."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import BigInteger, String, bindparam, func, select, text, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import UpdateBase
+from sqlmodel import col
 
-from dangol.db import Db, moment, open_db
+from dangol.db import Db, UtcDateTime, moment, open_db
 from dangol.driver import fetch, run_each
 from dangol.errors import Unavailable
 from dangol.migrate import migrate
-from dangol.rows import BIG, MOMENT, TEXT, Shape, as_moment, execute, write
+from dangol.rows import BIG, MOMENT, TEXT, Shape, as_moment, execute, read, run_many, write
+from dangol.tables import Publication
 from tests.contract.conftest import now
 
 PUT = {
@@ -68,6 +72,63 @@ async def test_rows_are_written_and_found_by_lists_of_any_length(db: Db) -> None
         asked = [(number,) for number in (7, 40, 99, 2**40)]
         answer = await execute(conn, found, Shape((("number", BIG),)), asked, who="me")
     assert [(number, as_moment(moment)) for number, moment in answer] == [(7, at), (40, at), (2**40, at)]
+
+
+async def test_rows_of_one_key_are_written_in_their_order(db: Db) -> None:
+    """On PostgreSQL those that differ go as one statement, in which none may be met twice. Caught: all sent as one."""
+
+    def moving() -> UpdateBase:
+        to = {"by": bindparam("who", type_=String), "at": bindparam("when", type_=UtcDateTime())}
+        return update(Publication).where(col(Publication.number) == bindparam("of", type_=BigInteger)).values(to)
+
+    async def move(*moves: tuple[int, str]) -> None:
+        rows = [{"of": of, "who": who, "when": at} for of, who in moves]
+        async with db.transaction() as conn:
+            await run_many(conn, ("test move",), moving, rows, ["of"])
+
+    async def found() -> list[tuple[int, str, datetime]]:
+        async with db.transaction() as conn:
+            rows = await fetch(conn, "SELECT number, by, at FROM publication ORDER BY number")
+        return [(number, by, as_moment(moment)) for number, by, moment in rows]
+
+    at = now()
+    async with db.transaction() as conn:
+        await run_each(conn, PUT[db.dialect], rows(db, 1, 2, 3))
+    await move((1, "a"))
+    await move((1, "b"), (3, "c"), (9, "nobody"))
+    assert await found() == [(1, "b", at), (2, "me", (await found())[1][2]), (3, "c", at)]
+    await move((2, "first"), (3, "d"), (2, "last"))
+    assert [by for _, by, _ in await found()] == ["b", "last", "d"]
+    puts = [{"number": 4, "workspace": "w", "at": at, "by": who} for who in ("first", "last")]
+    async with db.transaction() as conn:
+        await run_many(conn, ("test overwrite",), lambda: _overwriting(db), puts, ["number"])
+    assert [by for _, by, _ in await found()] == ["b", "last", "d", "last"]
+
+
+def _overwriting(db: Db) -> UpdateBase:
+    insert = db.upsert(Publication)
+    done: UpdateBase = insert.on_conflict_do_update(index_elements=["number"], set_={"by": insert.excluded.by})
+    return done
+
+
+async def test_rows_put_in_twice_at_once_are_one(db: Db) -> None:
+    put = [{"number": number, "workspace": "w", "at": now(), "by": "'; --\u00e9"} for number in (1, 2, 2, 3)]
+    async with db.transaction() as conn:
+        await run_many(conn, ("test put",), lambda: db.upsert(Publication).on_conflict_do_nothing(), put)
+    assert await numbers(db) == [1, 2, 3]
+
+
+async def test_what_is_read_has_the_names_of_its_columns(db: Db) -> None:
+    async with db.transaction() as conn:
+        await run_each(conn, PUT[db.dialect], rows(db, 1, 2))
+        wanted = select(col(Publication.number), func.lower(col(Publication.by)).label("who"))
+        (row,) = await read(
+            conn,
+            ("test read",),
+            lambda: wanted.where(col(Publication.number) == bindparam("of", type_=BigInteger)),
+            of=2,
+        )
+    assert (row.number, row.who, row._asdict()) == (2, "me", {"number": 2, "who": "me"})
 
 
 @pytest.mark.postgres

@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
 from dangol.clock import utc_now
 from dangol.db import Db, open_db
@@ -11,6 +14,7 @@ from dangol.decisions import Verdict
 from dangol.migrate import migrate
 from dangol_insights import archive
 from dangol_insights.model import Counts, Person, Wanted
+from dangol_insights.tables import ArchiveDecision
 from tests.support.records import NOON, decision, event
 
 
@@ -58,6 +62,19 @@ async def test_a_person_is_found_under_every_id_decisions_link(db: Db) -> None:
             assert person.profiles == ("p1",)
             assert await archive.timeline(conn, "default", person, 10) == [browsed, bought]
         assert await archive.timeline(conn, "default", person, 1) == [bought]
+
+
+async def test_a_person_is_found_by_indexes_however_large_the_archive_is(tmp_path: Path) -> None:
+    """Caught: one condition for the workspace and another for the ways, which SQLite read all of the workspace for."""
+    db = await open_db(f"sqlite:///{tmp_path}/x.db", utc_now)
+    await migrate(db)
+    person = Person(user_id="u1", anonymous_id="a1", profiles=("p1", "p2"))
+    wanted = select(col(ArchiveDecision.body)).where(archive._whose("default", person))
+    async with db.transaction() as conn:
+        made = wanted.compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True})
+        plan = " ".join(tuple(row)[3] for row in await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {made}"))
+    assert all(f"archive_decision_of_{way} (" in plan for way in ("user", "anonymous", "profile")), plan
+    await db.close()
 
 
 async def test_a_reason_is_found_with_its_detail(db: Db) -> None:
