@@ -52,6 +52,9 @@ def first_column(paper: str, heading: str) -> list[str]:
     return re.findall(r"(?m)^\| `([^`]+)`", section)
 
 
+_RUNS = re.compile(r"[\d:.TZ-]*\d[\d:.TZ-]*|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b")
+
+
 def shape(lines: Iterable[str]) -> set[str]:
-    """Lines without what differs from run to run: numbers, moments, spaces at the ends."""
-    return {re.sub(r"[\d:.TZ-]*\d[\d:.TZ-]*", "#", line.strip()) for line in lines if line.strip()}
+    """Lines without what differs from run to run: numbers, moments with their months, spaces at the ends."""
+    return {_RUNS.sub("#", line.strip()) for line in lines if line.strip()}
