@@ -134,10 +134,8 @@ def _fill_sqlite(path: str, model: Model, people: Iterator[Copy]) -> None:
         conn.execute("COMMIT")
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()
-    with Path(path).open(
-        "rb"
-    ) as file:  # a crowd that grew over months is on the disk: its writing is not to be measured
-        os.fsync(file)
+    with Path(path).open("rb") as file:
+        os.fsync(file)  # as where a crowd grew over months: its writing is not to be measured
 
 
 async def _fill_postgres(url: str, model: Model, people: Iterator[Copy]) -> None:

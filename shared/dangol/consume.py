@@ -52,11 +52,13 @@ class Subscription:
     """One member's reading of a topic for a group, its positions kept in our database and fenced by an epoch.
 
     `apart`: that database is not the one an embedded log is in. Then a power cut may take back the log's end and
-    leave the position that was saved of it: we read on where the log ends, since what was lost is done again.
+    leave the position that was saved of it: we read on where the log ended when it was opened, since what was lost is
+    done again.
     """
 
     def __init__(self, stream: Stream, db: Db, topic: Topic, group: str, member: str, *, apart: bool = False) -> None:
-        self._db, self._topic, self.group, self._member, self._apart = db, topic, group, member, apart
+        self._db, self._topic, self.group, self._member = db, topic, group, member
+        self._lost_from = stream.end_when_opened if apart else None  # positions beyond it are of records that were lost
         self._reader = stream.reader(topic, group, member, self._reassigned)
         self._assigned: frozenset[int] = frozenset()
         self._places: dict[int, Place] = {}
@@ -70,9 +72,10 @@ class Subscription:
 
     async def start(self) -> None:
         """Join the group."""
-        end = self._reader.end_offset(0) if self._apart else None
+        end = self._lost_from
         if end is not None:
             await in_transaction(self._db, lambda conn: set_back(conn, self._topic, self.group, 0, end))
+            self._lost_from = None
         await self._reader.start()
 
     async def close(self) -> None:

@@ -22,6 +22,8 @@ WELL_FOR = timedelta(seconds=30)  # how long an answer of the log counts
 class KafkaStream:
     """One producer for the process, one consumer a reader."""
 
+    end_when_opened: int | None = None  # what was acknowledged stays
+
     def __init__(self, connection: Connection, prefix: str, partitions: int, db: Db, clock: Clock) -> None:
         self.partitions = partitions
         self._connection, self._prefix, self._db, self._clock = connection, prefix, db, clock

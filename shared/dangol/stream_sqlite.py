@@ -33,6 +33,7 @@ class SqliteStream:
 
     def __init__(self, db: Db, clock: Clock, tail: int, last_at: datetime | None) -> None:
         self._db, self._clock = db, clock
+        self.end_when_opened: int | None = tail + 1
         self._tails = dict.fromkeys(Topic, tail)  # per topic: no committed record has a higher id
         self._unheard: set[Topic] = set()  # appended to by a transaction of whose commit nobody has heard
         self._last_at = last_at
