@@ -20,7 +20,7 @@ from dangol.errors import Unavailable
 from dangol.turns import Haste
 from dangol_journey.batch import Settled, TooManyRaised, Workshop, settle_wakes
 from dangol_journey.handling import report
-from dangol_journey.pace import Pace
+from dangol_journey.pace import HELD_BY_MOMENTS, Pace
 from dangol_journey.waking import due_people, next_moment
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ class Moments:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fire moments until `stop`."""
-        self.pace = Pace(alone=self.shop.db.dialect == "sqlite")
+        self.pace = Pace(alone=self.shop.db.dialect == "sqlite", held_for=HELD_BY_MOMENTS)
         self.page = self.pace.size
         stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():

@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 HELD_FOR = timedelta(milliseconds=20)
+HELD_BY_MOMENTS = timedelta(milliseconds=60)  # only a burst of them takes as long, and each of it is late already
 MOST, FEWEST = 1000, 20
 FIRST = 100  # before anything is learned
 
 
 @dataclass(slots=True)
 class Pace:
-    """`size` is how many; where transactions are `alone`, as many as the last one's speed does in 20 ms."""
+    """`size` is how many; where transactions are `alone`, as many as the last one's speed does in `held_for`."""
 
     alone: bool
     size: int = MOST
+    held_for: timedelta = HELD_FOR
 
     def __post_init__(self) -> None:
         if self.alone:
@@ -23,5 +25,5 @@ class Pace:
         """Learn from a transaction; a small one says little, being mostly its beginning and its end."""
         if not self.alone or people < self.size // 2 or span <= timedelta(0):
             return
-        wanted = int(people * (HELD_FOR / span))
+        wanted = int(people * (self.held_for / span))
         self.size = min(MOST, max(FEWEST, min(wanted, 2 * self.size)))
