@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dangol import metrics
 from dangol.db import Db, in_transaction
 from dangol.errors import Lost, Unavailable
-from dangol.positions import Held, Move, load_positions, save_positions, set_back, take_positions
+from dangol.positions import Held, Move, load_positions, save_positions, take_positions
 from dangol.stream import Record, Stream
 from dangol.topics import Topic
 
@@ -49,16 +49,10 @@ class Place:
 
 
 class Subscription:
-    """One member's reading of a topic for a group, its positions kept in our database and fenced by an epoch.
+    """One member's reading of a topic for a group, its positions kept in our database and fenced by an epoch."""
 
-    `apart`: that database is not the one an embedded log is in. Then a power cut may take back the log's end and
-    leave the position that was saved of it: we read on where the log ended when it was opened, since what was lost is
-    done again.
-    """
-
-    def __init__(self, stream: Stream, db: Db, topic: Topic, group: str, member: str, *, apart: bool = False) -> None:
+    def __init__(self, stream: Stream, db: Db, topic: Topic, group: str, member: str) -> None:
         self._db, self._topic, self.group, self._member = db, topic, group, member
-        self._lost_from = stream.end_when_opened if apart else None  # positions beyond it are of records that were lost
         self._reader = stream.reader(topic, group, member, self._reassigned)
         self._assigned: frozenset[int] = frozenset()
         self._places: dict[int, Place] = {}
@@ -72,10 +66,6 @@ class Subscription:
 
     async def start(self) -> None:
         """Join the group."""
-        end = self._lost_from
-        if end is not None:
-            await in_transaction(self._db, lambda conn: set_back(conn, self._topic, self.group, 0, end))
-            self._lost_from = None
         await self._reader.start()
 
     async def close(self) -> None:
@@ -268,21 +258,21 @@ async def run_batches(
     *,
     at_most: int | Callable[[], int] = 1000,
     wait: timedelta = timedelta(milliseconds=500),
-    unhurried: bool = False,
+    unhurried: Callable[[], bool] = lambda: False,
 ) -> None:
     """Hand each batch with records to `handle`, which saves it in its transaction, until `stop`; `at_most` so many.
 
     A batch that is `Lost` is dropped, one that met `Unavailable` is repeated after a pause, and any other raise is
     too, until it happened `RAISES_IN_A_ROW` times: then it is raised, and the worker is over. On a database of one
     connection a batch that was not full is followed by a rest as long as it took: the next is larger, and costs less.
-    `unhurried`: nothing waits for what the batch leads to, so the rest is longer, by how many records there were.
+    While `unhurried` nothing waits for what the batch leads to, so the rest is longer, by how many records there were.
     """
     raises = refusals = 0
     while not stop.is_set():
         try:
             size = at_most() if callable(at_most) else at_most
             done, took = await _one_batch(subscription, handle, size, wait)
-            rest = _rest(subscription, done, size, took, unhurried=unhurried)
+            rest = _rest(subscription, done, size, took, unhurried=unhurried())
             raises = refusals = 0
             if rest:
                 with suppress(TimeoutError):

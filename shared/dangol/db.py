@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from dangol.db_errors import Collided, told
-from dangol.db_open import FileLock, dialect_name, open_engine
+from dangol.db_open import LONGEST, FileLock, dialect_name, open_engine
 from dangol.turns import Haste, Turns
 
 T = TypeVar("T")
@@ -147,12 +147,15 @@ class Db:
             self._then.pop(conn, None)
 
 
-async def open_db(url: str, clock: Clock, *, pool: int = 8, name: str = "dangol") -> Db:
-    """Open `sqlite:///PATH` (one process at a time) or `postgresql://…` (libpq's URL) with `pool` connections.
+async def open_db(
+    url: str, clock: Clock, *, pool: int = 8, name: str = "dangol", longest: float | None = LONGEST
+) -> Db:
+    """Open `sqlite:///PATH` (one process at a time) or `postgresql://…` (libpq's URL) with `pool` connections, on which
+    no statement may take longer than `longest` seconds.
 
     Raises `Invalid` for another scheme, `Unavailable` when the file is in use by another process.
     """
-    engine, lock = await open_engine(url, pool=pool, name=name)
+    engine, lock = await open_engine(url, pool=pool, name=name, longest=longest)
     return Db(engine, url, clock, lock)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.util import await_only
 from dangol import sqlite_driver
 from dangol.errors import Invalid, Unavailable
 
+LONGEST = 60.0  # seconds of a statement on PostgreSQL
 LOCK_WAIT = timedelta(seconds=1)  # for a predecessor that is just ending
 PRAGMAS = (
     "journal_mode=WAL",
@@ -79,7 +80,7 @@ def dialect_name(engine: AsyncEngine) -> Literal["sqlite", "postgresql"]:
     return "sqlite" if engine.dialect.name == "sqlite" else "postgresql"
 
 
-async def open_engine(url: str, *, pool: int, name: str) -> tuple[AsyncEngine, FileLock | None]:
+async def open_engine(url: str, *, pool: int, name: str, longest: float | None) -> tuple[AsyncEngine, FileLock | None]:
     """The engine of a URL, and the lock that goes with it."""
     try:
         parsed = make_url(url)
@@ -89,7 +90,7 @@ async def open_engine(url: str, *, pool: int, name: str) -> tuple[AsyncEngine, F
         case "sqlite" if parsed.database:
             return await _open_sqlite(Path(parsed.database))
         case "postgresql" | "postgres":
-            return _open_postgres(url, pool, name), None
+            return _open_postgres(url, pool, name, longest), None
         case _:
             raise Invalid("bad_url", "a database is sqlite:///PATH or postgresql://…", where="DANGOL_DB")
 
@@ -124,13 +125,13 @@ def _begin(connection: Any) -> None:
     await_only(driver.begin(durable=connection.info.get("durable", True)))
 
 
-def _open_postgres(url: str, pool: int, name: str) -> AsyncEngine:
+def _open_postgres(url: str, pool: int, name: str, longest: float | None) -> AsyncEngine:
     dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
     settings = {**SERVER_SETTINGS, "application_name": name}
 
     async def connect(*_args: Any, **_options: Any) -> Any:
         # asyncpg reads libpq's URL itself: sslmode, sslrootcert, several hosts
-        return await asyncpg.connect(dsn, timeout=5, command_timeout=60, server_settings=settings)
+        return await asyncpg.connect(dsn, timeout=5, command_timeout=longest, server_settings=settings)
 
     return create_async_engine(
         "postgresql+asyncpg://",

@@ -41,7 +41,7 @@ async def migrate(db: Db) -> None:
 
 async def from_settings() -> None:
     """Bring the schema of `DANGOL_DB` up to date."""
-    db = await open_db(read_settings().db, lambda: datetime.now(UTC))
+    db = await open_db(read_settings().db, lambda: datetime.now(UTC), longest=None)  # an index may take its time
     try:
         await migrate(db)
     finally:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -86,15 +86,21 @@ async def load_groups(conn: AsyncConnection, topic: Topic) -> dict[str, int]:
     return {group: position or 0 for group, position in rows}
 
 
-async def set_back(conn: AsyncConnection, topic: Topic, group: str, partition: int, end: int) -> None:
-    """A position beyond the log's end becomes that end."""
-    beyond = (
-        update(Position)
-        .where(col(Position.group) == group, col(Position.topic) == topic.value)
-        .where(col(Position.partition) == partition, col(Position.position) > end)
-        .values(position=end)
-    )
-    await conn.execute(beyond)
+async def set_back(conn: AsyncConnection, group: str, end: int) -> None:
+    """Positions of this group beyond the log's end become that end."""
+    beyond = update(Position).where(col(Position.group) == group, col(Position.position) > end)
+    await conn.execute(beyond.values(position=end))
+
+
+async def has_begun(conn: AsyncConnection, group: str) -> bool:
+    """Whether this group has positions here."""
+    found = await conn.execute(select(col(Position.topic)).where(col(Position.group) == group).limit(1))
+    return found.first() is not None
+
+
+async def forget_group(conn: AsyncConnection, group: str) -> None:
+    """The group keeps its positions elsewhere."""
+    await conn.execute(delete(Position).where(col(Position.group) == group))
 
 
 async def save_positions(conn: AsyncConnection, topic: Topic, group: str, moves: Sequence[Move]) -> None:

@@ -40,6 +40,9 @@ class SqliteStream:
         self._recent = Recent(tail)
         self._landed: dict[Topic, asyncio.Event] = {topic: asyncio.Event() for topic in Topic}
         self._readers: dict[tuple[Topic, str], SqliteReader] = {}
+        self._shown: dict[
+            tuple[Topic, str], int
+        ] = {}  # positions saved: a group may keep them in a database of its own
         self._flusher = Flusher(
             self._write, breath=timedelta(0), deadline=timedelta(seconds=2), at_most=1000, room=100_000
         )
@@ -72,6 +75,7 @@ class SqliteStream:
 
     def reader(self, topic: Topic, group: str, member: str, reassigned: Reassigned) -> Reader:
         """See the port. The newest reader of a group holds its partition."""
+        self._shown.setdefault((topic, group), 0)
         return SqliteReader(self, topic, group, reassigned)
 
     async def ready(self) -> str | None:
@@ -102,9 +106,7 @@ class SqliteStream:
         end = self._tails[topic] + 1
         async with self._db.transaction() as conn:
             kept = await load_groups(conn, topic)
-            apart = [
-                reader.shown for (read, group), reader in self._readers.items() if read is topic and group not in kept
-            ]
+            apart = [shown for (read, group), shown in self._shown.items() if read is topic and group not in kept]
             needed = min([*kept.values(), *apart], default=end)
             old = (
                 select(col(Logged.id))
@@ -155,7 +157,6 @@ class SqliteReader:
         self._stream, self._topic, self._group, self._reassigned = stream, topic, group, reassigned
         self._next: int | None = None  # None: the partition is not ours
         self._last_at: datetime | None = None
-        self.shown = 0  # the position saved, for whoever prunes: a group may keep it in a database of its own
 
     async def start(self) -> None:
         """See the port. Takes the partition from a reader of the same group."""
@@ -206,7 +207,7 @@ class SqliteReader:
 
     async def show(self, positions: Mapping[int, int]) -> None:
         """See the port. Whoever prunes the log sees it."""
-        self.shown = positions.get(0, self.shown)
+        self._stream._shown[self._topic, self._group] = positions.get(0, 0)
 
     async def close(self) -> None:
         """See the port."""

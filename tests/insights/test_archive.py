@@ -74,6 +74,15 @@ async def test_a_person_is_found_by_indexes_however_large_the_archive_is(tmp_pat
         made = wanted.compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True})
         plan = " ".join(tuple(row)[3] for row in await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {made}"))
     assert all(f"archive_decision_of_{way} (" in plan for way in ("user", "anonymous", "profile")), plan
+    said: list[str] = []
+    async with db.transaction() as conn:
+        driver = conn.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+        driver._conn.set_trace_callback(said.append)  # type: ignore[union-attr]
+        await archive.person_of(conn, "default", Person(user_id="u1"))
+        driver._conn.set_trace_callback(None)  # type: ignore[union-attr]
+        (asked,) = [one for one in said if one.startswith("SELECT DISTINCT")]
+        plan = " ".join(tuple(row)[3] for row in await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}"))
+    assert "archive_decision_of_user (workspace=? AND user_id=?)" in plan, plan
     await db.close()
 
 

@@ -84,6 +84,41 @@ async def test_one_begun_beside_the_state_stays_there(tmp_path: Path) -> None:
     assert not (tmp_path / "archive.db").exists()
 
 
+async def test_an_old_folder_that_never_had_an_event_keeps_its_archive_and_prunes_its_log(tmp_path: Path) -> None:
+    """Caught: positions at 0 left beside the state, which no archive elsewhere moves on."""
+    async with open_house(tmp_path) as house, reading(house) as service:
+        await archived(service, house)
+    async with open_house(tmp_path, archive=f"sqlite:///{tmp_path}/archive.db") as house, reading(house) as service:
+        await house.stream.append([said("e1"), said("e2")])
+        assert await archived(service, house) == ["e1", "e2"]
+        assert await house.stream.prune(utc_now() + timedelta(days=1)) >= 1  # type: ignore[attr-defined]
+
+
+async def test_who_was_forgotten_stays_forgotten(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        await house.stream.append([said("e1")])
+        async with reading(house) as service:
+            assert await archived(service, house) == ["e1"]
+            async with client_of(app_of(house, service.router), SECRET) as client:
+                assert (await client.delete("/api/archive?user_id=u1")).status_code == 200
+    async with open_house(tmp_path, archive=f"sqlite:///{tmp_path}/archive.db") as house, reading(house) as service:
+        assert await archived(service, house) == []
+
+
+async def test_of_two_the_one_named_is_used(tmp_path: Path) -> None:
+    """As after a release was taken back, and put in again."""
+    named = f"sqlite:///{tmp_path}/archive.db"
+    async with open_house(tmp_path, archive=named) as house, reading(house) as service:
+        await house.stream.append([said("e1")])
+        assert await archived(service, house) == ["e1"]
+    async with open_house(tmp_path) as house, reading(house) as service:
+        await house.stream.append([said("e2")])
+        assert await archived(service, house) == ["e1", "e2"]
+    async with open_house(tmp_path, archive=named) as house, reading(house) as service:
+        assert await archived(service, house) == ["e1", "e2"]
+        assert not await count(house.db, "position")
+
+
 async def test_one_that_other_processes_read_is_not_left_behind(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         await house.stream.append([said("e1")])
@@ -124,7 +159,6 @@ async def test_a_log_keeps_what_an_archive_apart_has_not_read(tmp_path: Path) ->
             assert await house.stream.prune(utc_now() + timedelta(days=1)) >= 2  # type: ignore[attr-defined]
     async with open_house(tmp_path, archive=f"sqlite:///{tmp_path}/archive.db") as house:
         own = house.stream.reader(Topic.EVENTS, "insights", "tester", _nobody)
-        await own.start()
         await house.stream.append([said("e4")])
         assert await house.stream.prune(utc_now() + timedelta(days=1)) == 0  # type: ignore[attr-defined] # shown nothing
         await own.show({0: 100})

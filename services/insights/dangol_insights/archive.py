@@ -50,13 +50,15 @@ _events = msgspec.json.Decoder(Event)
 _decisions = msgspec.json.Decoder(Decision)
 
 
+PAGE = 200  # rows a statement: as JSON they are a few times as large
+
+
 async def save_events(conn: AsyncConnection, events: Sequence[Event]) -> None:
     """Keep events; one whose id is there already is a repeat."""
     rows = [
         (one.workspace, one.id, one.at, one.name, one.user_id, one.anonymous_id, encode(one).decode()) for one in events
     ]
-    if rows:
-        await execute(conn, PUT_EVENTS, EVENTS, rows)
+    await _put(conn, PUT_EVENTS, EVENTS, rows)
 
 
 async def save_decisions(conn: AsyncConnection, decisions: Sequence[Decision]) -> None:
@@ -78,8 +80,12 @@ async def save_decisions(conn: AsyncConnection, decisions: Sequence[Decision]) -
         )
         for one in decisions
     ]
-    if rows:
-        await execute(conn, PUT_DECISIONS, DECISIONS, rows)
+    await _put(conn, PUT_DECISIONS, DECISIONS, rows)
+
+
+async def _put(conn: AsyncConnection, statement: str, shape: Shape, rows: Sequence[Sequence[Any]]) -> None:
+    for first in range(0, len(rows), PAGE):
+        await execute(conn, statement, shape, rows[first : first + PAGE])
 
 
 async def find_events(conn: AsyncConnection, workspace: str, wanted: Wanted) -> list[Kept[Event]]:
@@ -110,12 +116,9 @@ async def find_decisions(conn: AsyncConnection, workspace: str, wanted: Wanted) 
 async def person_of(conn: AsyncConnection, workspace: str, person: Person) -> Person:
     """The person with the profiles decisions name, so that what was decided of their other ids is found too."""
     table = ArchiveDecision
-    known = await conn.execute(
-        select(col(table.profile))
-        .where(_named(table, workspace, person), col(table.profile).is_not(None))
-        .distinct()
-        .limit(20)
-    )
+    # as a value, not as the column: SQLite would read the index of all profiles, to have them without repeats
+    profile = func.coalesce(col(table.profile), "")
+    known = await conn.execute(select(profile).where(_named(table, workspace, person)).distinct().limit(20))
     return Person(person.user_id, person.anonymous_id, tuple(sorted(found for found in known.scalars() if found)))
 
 

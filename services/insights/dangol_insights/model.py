@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 Text = Annotated[str, Field(max_length=256)]
 T = TypeVar("T")
+GROUP = "insights"  # who reads the log for the archive
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from dangol.service import House
 from dangol.topics import Topic
 from dangol.turns import Haste
 from dangol_insights.archive import save_decisions, save_events
+from dangol_insights.model import GROUP
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-GROUP = "insights"
 AT_MOST = 500  # records a batch, where others wait for the same connection
-AT_MOST_APART = 2000  # … where nobody does
+AT_MOST_APART = 1000  # … where nobody does
 
 
 class Reading:
@@ -30,6 +30,7 @@ class Reading:
 
     def __init__(self, house: House, db: Db, kept: Callable[[], None]) -> None:
         self._db, self._kept, self._apart = db, kept, db is not house.db
+        self._unhurried = lambda: not house.inbox_only()  # while the clock is moved, each moment waits for the archive
         self.events = _subscription(house, db, Topic.EVENTS)
         self.decisions = _subscription(house, db, Topic.DECISIONS)
 
@@ -42,7 +43,7 @@ class Reading:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for subscription, keep in both:
-                    tasks.create_task(run_batches(subscription, keep, stop, at_most=at_most, unhurried=True))
+                    tasks.create_task(run_batches(subscription, keep, stop, at_most=at_most, unhurried=self._unhurried))
         finally:
             for subscription, _ in both:
                 await subscription.close()
@@ -89,8 +90,7 @@ def decoded(batch: Batch, decode: Callable[[bytes], T], topic: Topic) -> Sequenc
 
 
 def _subscription(house: House, db: Db, topic: Topic) -> Subscription:
-    apart = house.settings.embedded and db is not house.db
-    return Subscription(house.stream, db, topic, GROUP, house.settings.member, apart=apart)
+    return Subscription(house.stream, db, topic, GROUP, house.settings.member)
 
 
 def _reached(subscription: Subscription, now: datetime) -> bool:
