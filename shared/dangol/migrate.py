@@ -40,12 +40,14 @@ async def migrate(db: Db) -> None:
 
 
 async def from_settings() -> None:
-    """Bring the schema of `DANGOL_DB` up to date."""
-    db = await open_db(read_settings().db, lambda: datetime.now(UTC), longest=None)  # an index may take its time
-    try:
-        await migrate(db)
-    finally:
-        await db.close()
+    """Bring the schema of `DANGOL_DB`, and of `DANGOL_ARCHIVE` where that is another, up to date."""
+    settings = read_settings()
+    for url in dict.fromkeys((settings.db, settings.archive or settings.db)):
+        db = await open_db(url, lambda: datetime.now(UTC), longest=None)  # an index may take its time
+        try:
+            await migrate(db)
+        finally:
+            await db.close()
 
 
 def load_tables() -> None:

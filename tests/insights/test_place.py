@@ -94,6 +94,17 @@ async def test_an_old_folder_that_never_had_an_event_keeps_its_archive_and_prune
         assert await house.stream.prune(utc_now() + timedelta(days=1)) >= 1  # type: ignore[attr-defined]
 
 
+async def test_an_empty_file_is_no_archive(tmp_path: Path) -> None:
+    """As `sqlite3 archive.db .backup` leaves one where there is none. Caught: taken for the archive."""
+    async with open_house(tmp_path) as house, reading(house) as service:
+        await house.stream.append([said("e1")])
+        assert await archived(service, house) == ["e1"]
+    (tmp_path / "archive.db").touch()
+    for _ in range(2):
+        async with open_house(tmp_path, archive=f"sqlite:///{tmp_path}/archive.db") as house, reading(house) as service:
+            assert await archived(service, house) == ["e1"]
+
+
 async def test_who_was_forgotten_stays_forgotten(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         await house.stream.append([said("e1")])

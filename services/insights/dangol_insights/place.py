@@ -25,12 +25,16 @@ async def open_archive(house: House) -> AsyncIterator[Db]:
     Raises `Invalid` where `DANGOL_ARCHIVE` would leave one behind that others read.
     """
     named = house.settings.archive
-    if named in ("", house.settings.db) or (await _begun(house.db) and _stays(house)):
+    begun = named not in ("", house.settings.db) and await _begun(house.db)
+    if named in ("", house.settings.db) or (begun and _alone(house)):
         yield house.db
         return
     db = await open_db(named, house.clock, name="dangol-archive")
     try:
         await migrate(db)
+        if begun and not await _begun(db):  # an empty file, as a backup of none leaves one
+            yield house.db
+            return
         await _begin_apart(house, db)
         yield db
     finally:
@@ -42,7 +46,8 @@ async def _begun(db: Db) -> bool:
         return await positions.has_begun(conn, GROUP)
 
 
-def _stays(house: House) -> bool:
+def _alone(house: House) -> bool:
+    """Whether the archive beside the state is the only one there is."""
     url = make_url(house.settings.archive)
     if not house.settings.embedded:
         raise Invalid(
@@ -51,11 +56,7 @@ def _stays(house: House) -> bool:
             where="DANGOL_ARCHIVE",
             hint="leave DANGOL_ARCHIVE out, or move archive_event, archive_decision and insights' positions first",
         )
-    if url.get_backend_name() == "sqlite" and url.database and Path(url.database).exists():
-        log.warning("two archives: the one named is used, the one beside the state is not read", action="two_archives")
-        return False
-    log.info("the archive stays in the state's database, where it was begun", action="archive_stays")
-    return True
+    return url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists())
 
 
 async def _begin_apart(house: House, db: Db) -> None:
@@ -68,5 +69,7 @@ async def _begin_apart(house: House, db: Db) -> None:
         return
     async with db.transaction() as conn:
         await positions.set_back(conn, GROUP, house.stream.end_when_opened)
-    async with house.db.transaction() as conn:
-        await positions.forget_group(conn, GROUP)
+    if await _begun(house.db):
+        log.warning("two archives: the one named is used, not the one beside the state", action="two_archives")
+        async with house.db.transaction() as conn:
+            await positions.forget_group(conn, GROUP)

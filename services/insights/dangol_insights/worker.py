@@ -29,7 +29,10 @@ class Reading:
     """The two subscriptions, and what a batch of each becomes."""
 
     def __init__(self, house: House, db: Db, kept: Callable[[], None]) -> None:
-        self._db, self._kept, self._apart = db, kept, db is not house.db
+        self._db, self._kept = db, kept
+        self._apart = (
+            db is not house.db
+        )  # then the log is pruned by what is surely on the disk, and nobody waits for it
         self._unhurried = lambda: not house.inbox_only()  # while the clock is moved, each moment waits for the archive
         self.events = _subscription(house, db, Topic.EVENTS)
         self.decisions = _subscription(house, db, Topic.DECISIONS)
@@ -63,7 +66,7 @@ class Reading:
             await self.events.save(conn, batch)
             await save_events(conn, events)
 
-        await in_transaction(self._db, work, durable=False, haste=Haste.PATIENT)
+        await in_transaction(self._db, work, durable=self._apart, haste=Haste.PATIENT)
         self._kept()
 
     async def _keep_decisions(self, batch: Batch) -> None:
@@ -73,7 +76,7 @@ class Reading:
             await self.decisions.save(conn, batch)
             await save_decisions(conn, decisions)
 
-        await in_transaction(self._db, work, durable=False, haste=Haste.PATIENT)
+        await in_transaction(self._db, work, durable=self._apart, haste=Haste.PATIENT)
         self._kept()
 
 
