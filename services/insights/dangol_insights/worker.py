@@ -30,9 +30,8 @@ class Reading:
 
     def __init__(self, house: House, db: Db, kept: Callable[[], None]) -> None:
         self._db, self._kept = db, kept
-        self._apart = (
-            db is not house.db
-        )  # then the log is pruned by what is surely on the disk, and nobody waits for it
+        # Apart, a batch waits for its disk: the log is pruned by what was saved, and nobody else waits.
+        self._apart = db is not house.db
         self._unhurried = lambda: not house.inbox_only()  # while the clock is moved, each moment waits for the archive
         self.events = _subscription(house, db, Topic.EVENTS)
         self.decisions = _subscription(house, db, Topic.DECISIONS)
