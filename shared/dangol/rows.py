@@ -6,7 +6,7 @@ column on PostgreSQL. Statements of SQLAlchemy's are compiled once under a name 
 
 import re
 from collections import namedtuple
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -176,7 +176,7 @@ async def run_many(
     `name` once, and the rows go to the driver as they are; on PostgreSQL as one statement, unless two of them say by
     `key` that they change the same row (the last is to win). Without a key nothing that is there is changed.
     """
-    made, names, _ = _compile(conn, (*name, *rows[0]), statement, list(rows[0]))
+    made, names, _, _ = _compile(conn, (*name, *rows[0]), statement, list(rows[0]))
     ordered = [tuple([row[one] for one in names]) for row in rows]
     if conn.dialect.name == "sqlite":
         await run_each(conn, made, [_plain(row) for row in ordered])
@@ -211,22 +211,10 @@ async def read(
 ) -> Sequence[Any]:
     """The rows of the statement of a `name`, compiled once, its named parameters given: named tuples. Moments come as
     the driver has them: see `as_moment`."""
-    made, names, given = _compile(conn, name, statement, None)
+    made, names, given, row_of = _compile(conn, name, statement, None)
     row = [values[one] if one in values else given[one] for one in names]
     found = await fetch(conn, made, _plain(row) if conn.dialect.name == "sqlite" else row)
-    return list(map(_row_of(conn.dialect.name, name, statement)._make, found))
-
-
-_rows: dict[tuple[str, ...], Any] = {}
-
-
-def _row_of(dialect: str, name: tuple[str, ...], statement: Callable[[], Select[Any] | CompoundSelect[Any]]) -> Any:
-    """The type of the rows of a statement, by the names of its columns."""
-    key = (dialect, *name)
-    if key not in _rows:
-        columns = list(statement().selected_columns.keys())
-        _rows[key] = namedtuple("Found", columns, rename=True)
-    return _rows[key]
+    return list(map(row_of, found))
 
 
 def _plain(row: Sequence[Any]) -> tuple[Any, ...]:
@@ -238,16 +226,23 @@ def _listing(values: Sequence[str]) -> str:
     return msgspec.json.encode(values).decode()
 
 
-_compiled: dict[tuple[str, ...], tuple[str, tuple[str, ...], Mapping[str, Any]]] = {}
+# the statement, its parameters' names in their order, those that have a value already, and what makes its rows
+Compiled = tuple[str, tuple[str, ...], Mapping[str, Any], Callable[[Sequence[Any]], Any]]
+_compiled: dict[tuple[str, ...], Compiled] = {}
 
 
 def _compile(
     conn: AsyncConnection, name: tuple[str, ...], statement: Callable[[], ClauseElement], columns: list[str] | None
-) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
+) -> Compiled:
     key = (conn.dialect.name, *name)
     if key not in _compiled:
-        made = statement().compile(
-            dialect=conn.dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
-        )
-        _compiled[key] = (made.string, tuple(made.positiontup or ()), made.params)  # type: ignore[attr-defined]
+        written = statement()
+        made = written.compile(dialect=conn.dialect, column_keys=columns, compile_kwargs={"render_postcompile": True})
+        read_back = written.selected_columns.keys() if isinstance(written, Select | CompoundSelect) else []
+        row_of = _row_type(read_back)._make
+        _compiled[key] = (made.string, tuple(made.positiontup or ()), made.params, row_of)  # type: ignore[attr-defined]
     return _compiled[key]
+
+
+def _row_type(columns: Iterable[str]) -> Any:
+    return namedtuple("Found", list(columns), rename=True)

@@ -85,9 +85,7 @@ class Stream(Protocol):
     """The log. Two implementations: Kafka, and a table of records in SQLite."""
 
     partitions: int  # of every topic; fixed at creation
-    end_when_opened: (
-        int | None
-    )  # the offset after the last record when it was opened; None where it never loses its end
+    end_when_opened: int | None  # the offset after the last record then; None where the log never loses its end
 
     def partition_of(self, key: str) -> int:
         """The partition a key lives in: a person's home."""

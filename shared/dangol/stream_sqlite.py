@@ -40,9 +40,7 @@ class SqliteStream:
         self._recent = Recent(tail)
         self._landed: dict[Topic, asyncio.Event] = {topic: asyncio.Event() for topic in Topic}
         self._readers: dict[tuple[Topic, str], SqliteReader] = {}
-        self._shown: dict[
-            tuple[Topic, str], int
-        ] = {}  # positions saved: a group may keep them in a database of its own
+        self._shown: dict[tuple[Topic, str], int] = {}  # saved positions: a group may keep its own elsewhere
         self._flusher = Flusher(
             self._write, breath=timedelta(0), deadline=timedelta(seconds=2), at_most=1000, room=100_000
         )

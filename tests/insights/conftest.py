@@ -1,6 +1,5 @@
 """Insights to ask."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from dangol.service import House, Service
 from dangol_insights.main import open_service
-from tests.support.house import SECRET, app_of, client_of, open_house
+from tests.support.house import SECRET, app_of, at_work, client_of, open_house
 
 
 @pytest.fixture
@@ -21,12 +20,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 @pytest.fixture
 async def insights(house: House) -> AsyncIterator[Service]:
     """Reading in the background."""
-    async with open_service(house) as service:
-        stop = asyncio.Event()
-        running = asyncio.create_task(service.run(stop))
+    async with at_work(open_service(house)) as service:
         yield service
-        stop.set()
-        await running
 
 
 @pytest.fixture

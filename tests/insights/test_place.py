@@ -1,8 +1,7 @@
 """Where the archive is: in a database of its own where one is named, and what became of an embedded log's lost end."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,19 +19,13 @@ from dangol.stream import Outgoing
 from dangol.topics import Topic
 from dangol_insights.main import open_service
 from dangol_insights.place import open_archive
-from tests.support.house import SECRET, app_of, client_of, open_house, until
+from tests.support.house import SECRET, app_of, at_work, client_of, open_house, until
 from tests.support.records import event
 
 
-@asynccontextmanager
-async def reading(house: House) -> AsyncIterator[Service]:
-    """The role, until the block ends."""
-    async with open_service(house) as service:
-        stop = asyncio.Event()
-        running = asyncio.create_task(service.run(stop))
-        yield service
-        stop.set()
-        await running
+def reading(house: House) -> AbstractAsyncContextManager[Service]:
+    """The role at work."""
+    return at_work(open_service(house))
 
 
 def said(id: str) -> Outgoing:

@@ -13,7 +13,7 @@ from dangol.keys import KeyKind
 from dangol.messages import Message
 from dangol.service import House, Service
 from dangol_journey.main import open_service
-from tests.support.house import SECRET, app_of, client_of, key_of, open_house
+from tests.support.house import SECRET, app_of, at_work, client_of, key_of, open_house
 from tests.support.workshops import did, record_of, rows, spoken
 
 WELCOME: dict[str, Any] = {
@@ -48,12 +48,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 @pytest.fixture
 async def service(house: House) -> AsyncIterator[Service]:
     """Journey at work."""
-    async with open_service(house) as opened:
-        stop = asyncio.Event()
-        task = asyncio.create_task(opened.run(stop))
+    async with at_work(open_service(house)) as opened:
         yield opened
-        stop.set()
-        await task
 
 
 @pytest.fixture

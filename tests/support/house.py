@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from dangol.events import Event
 from dangol.http import make_app
 from dangol.keys import Key, KeyKind, KeyRing, create_key
 from dangol.migrate import migrate
-from dangol.service import House
+from dangol.service import House, Service
 from dangol.settings import read_settings
 from dangol.stream import Record, Stream, open_stream
 from dangol.topics import Topic
@@ -43,6 +43,17 @@ async def open_house(place: Path, clock: Clock = utc_now, **settings: object) ->
             await stream.close()
     finally:
         await db.close()
+
+
+@asynccontextmanager
+async def at_work(opening: AbstractAsyncContextManager[Service]) -> AsyncIterator[Service]:
+    """A service opened and working in the background, until the block ends."""
+    async with opening as service:
+        stop = asyncio.Event()
+        working = asyncio.create_task(service.run(stop))
+        yield service
+        stop.set()
+        await working
 
 
 def app_of(house: House, *routers: APIRouter) -> FastAPI:

@@ -25,8 +25,11 @@ async def open_archive(house: House) -> AsyncIterator[Db]:
     Raises `Invalid` where `DANGOL_ARCHIVE` would leave one behind that others read.
     """
     named = house.settings.archive
-    begun = named not in ("", house.settings.db) and await _begun(house.db)
-    if named in ("", house.settings.db) or (begun and _alone(house)):
+    if named in ("", house.settings.db):
+        yield house.db
+        return
+    begun = await _begun(house.db)
+    if begun and _alone(house):
         yield house.db
         return
     db = await open_db(named, house.clock, name="dangol-archive")
@@ -35,7 +38,7 @@ async def open_archive(house: House) -> AsyncIterator[Db]:
         if begun and not await _begun(db):  # an empty file, as a backup of none leaves one
             yield house.db
             return
-        await _begin_apart(house, db)
+        await _begin_apart(house, db, begun)
         yield db
     finally:
         await db.close()
@@ -59,8 +62,8 @@ def _alone(house: House) -> bool:
     return url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists())
 
 
-async def _begin_apart(house: House, db: Db) -> None:
-    """No position is beyond the log's end, and the state's database says nothing of the archive's.
+async def _begin_apart(house: House, db: Db, begun: bool) -> None:
+    """No position is beyond the log's end, and the state's database, where one had `begun`, says nothing of it.
 
     Log and archive commit apart: a power cut may take back the log's end, and leave the position that was saved of it.
     What was lost is done again, from where the log ended when it was opened.
@@ -69,7 +72,7 @@ async def _begin_apart(house: House, db: Db) -> None:
         return
     async with db.transaction() as conn:
         await positions.set_back(conn, GROUP, house.stream.end_when_opened)
-    if await _begun(house.db):
+    if begun:
         log.warning("two archives: the one named is used, not the one beside the state", action="two_archives")
         async with house.db.transaction() as conn:
             await positions.forget_group(conn, GROUP)
